@@ -1,0 +1,175 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_BYTES 2048
+
+static const struct {
+	const char	*name;
+	int		 priority;	/* syslog's; -1: does not go there */
+} levels[] = {
+	[LOG_LEVEL_FATAL]   = { "FATAL", LOG_CRIT },
+	[LOG_LEVEL_ERROR]   = { "ERROR", LOG_ERR },
+	[LOG_LEVEL_WARNING] = { "WARNING", LOG_WARNING },
+	[LOG_LEVEL_LOG]     = { "LOG", LOG_INFO },
+	[LOG_LEVEL_DEBUG]   = { "DEBUG", -1 },
+	[LOG_LEVEL_NOISE]   = { "NOISE", -1 },
+};
+
+static const struct {
+	const char	*name;
+	int		 code;
+} facilities[] = {
+	{ "auth", LOG_AUTH }, { "authpriv", LOG_AUTHPRIV },
+	{ "daemon", LOG_DAEMON }, { "user", LOG_USER },
+	{ "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
+	{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
+	{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 },
+	{ "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
+};
+
+/* The log is the one thing that every function may reach without a handle. */
+static struct {
+	int	verbose;
+	bool	to_stderr;
+	int	file_fd;
+	bool	to_syslog;
+	char	ident[64];
+} current = { .to_stderr = true, .file_fd = -1 };
+
+static int
+facility_code(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(facilities); i++)
+		if (strcasecmp(facilities[i].name, name) == 0)
+			return facilities[i].code;
+	return -1;
+}
+
+bool
+log_facility_known(const char *name)
+{
+	return facility_code(name) != -1;
+}
+
+int
+log_verbose(void)
+{
+	return current.verbose;
+}
+
+void
+log_set_file(int fd)
+{
+	if (current.file_fd != -1 && current.file_fd != fd)
+		close(current.file_fd);
+	current.file_fd = fd;
+}
+
+void
+log_configure(const struct log_settings *settings)
+{
+	int facility = -1;
+
+	current.verbose = settings->verbose;
+	current.to_stderr = settings->to_stderr;
+	log_set_file(settings->file_fd);
+	if (current.to_syslog)
+		closelog();
+	current.to_syslog = settings->to_syslog;
+	if (!settings->to_syslog)
+		return;
+	snprintf(current.ident, sizeof(current.ident), "%s",
+	    settings->syslog_ident != NULL ? settings->syslog_ident :
+	    "pgbouncer");
+	if (settings->syslog_facility != NULL)
+		facility = facility_code(settings->syslog_facility);
+	openlog(current.ident, LOG_PID, facility == -1 ? LOG_DAEMON : facility);
+}
+
+bool
+log_open_file(const char *path, int *fd_out, struct error *error)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	if (fd == -1)
+		return error_system(error, "could not open log file \"%s\"",
+		    path);
+	*fd_out = fd;
+	return true;
+}
+
+/* "2026-07-10 12:34:56.789 UTC [12345] " */
+static size_t
+write_stamp(char *line, size_t size)
+{
+	struct timespec now;
+	struct tm local;
+	char day[32], zone[16];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &local);
+	strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &local);
+	strftime(zone, sizeof(zone), "%Z", &local);
+	return (size_t)snprintf(line, size, "%s.%03ld %s [%d] ", day,
+	    now.tv_nsec / 1000000, zone, (int)getpid());
+}
+
+/* A message of several lines stays one record for who reads by line. */
+static size_t
+append_indented(char *line, size_t length, size_t size, const char *text)
+{
+	for (; *text != '\0' && length + 2 < size; text++) {
+		line[length++] = *text;
+		if (*text == '\n')
+			line[length++] = '\t';
+	}
+	return length;
+}
+
+static void
+write_all(int fd, const char *line, size_t length)
+{
+	ssize_t done;
+
+	do
+		done = write(fd, line, length);
+	while (done == -1 && errno == EINTR);
+}
+
+void
+log_write(enum log_level level, const char *format, ...)
+{
+	char message[LINE_BYTES], line[LINE_BYTES + 128];
+	int saved_errno = errno;
+	va_list arguments;
+	size_t length;
+
+	if ((int)level > (int)LOG_LEVEL_LOG + current.verbose)
+		return;
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+
+	length = write_stamp(line, sizeof(line));
+	length += (size_t)snprintf(line + length, sizeof(line) - length, "%s ",
+	    levels[level].name);
+	length = append_indented(line, length, sizeof(line) - 1, message);
+	line[length++] = '\n';
+
+	if (current.to_stderr)
+		write_all(STDERR_FILENO, line, length);
+	if (current.file_fd != -1)
+		write_all(current.file_fd, line, length);
+	if (current.to_syslog && levels[level].priority != -1)
+		syslog(levels[level].priority, "%s", message);
+	errno = saved_errno;
+}

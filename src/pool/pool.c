@@ -1,0 +1,668 @@
+#include "pool/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/invariant.h"
+#include "pool/lists.h"
+#include "pool/repair.h"
+
+/* How far take looks for a server that this worker used last. */
+#define LOOK_AHEAD 32
+
+struct pool_row *
+pool_lock(const struct pool_caller *caller, uint32_t pool_index)
+{
+	struct pool_row *pool = segment_pool(caller->segment, pool_index);
+
+	INVARIANT(pool != NULL && atomic_load(&pool->used));
+	if (UNLIKELY(!lock_take(&pool->lock)))
+		repair_pool_locked(caller->segment, pool_index);
+	return pool;
+}
+
+void
+pool_unlock(struct pool_row *pool)
+{
+	lock_release(&pool->lock);
+}
+
+void
+pool_post(const struct pool_caller *caller, const struct pool_mail *mail)
+{
+	if (mailbox_post(caller->segment, mail->worker, &mail->mail))
+		segment_wake(caller->segment, mail->worker);
+}
+
+bool
+pool_paused(struct segment *segment, uint32_t pool)
+{
+	const struct pool_row *row = segment_pool(segment, pool);
+
+	return atomic_load_explicit(&segment->state->paused,
+	    memory_order_acquire) != 0 || atomic_load_explicit(
+	    &segment->databases[row->database].paused,
+	    memory_order_acquire) != 0;
+}
+
+static void
+set_server_phase(struct server_row *server, enum server_phase phase)
+{
+	atomic_store_explicit(&server->phase, phase, memory_order_release);
+}
+
+static void
+set_client_phase(struct client_row *client, enum client_phase phase)
+{
+	atomic_store_explicit(&client->phase, phase, memory_order_release);
+}
+
+static bool
+has_descriptor(const struct server_row *server, uint32_t worker)
+{
+	return atomic_load_explicit(&server->has_fd, memory_order_acquire) >>
+	    worker & 1;
+}
+
+static bool
+is_mine(const struct pool_caller *caller, const struct server_row *server)
+{
+	return atomic_load_explicit(&server->worker, memory_order_relaxed) ==
+	    caller->worker;
+}
+
+/*
+ * The most recently used of those that this worker used last (it watches
+ * them already); failing that, the most recently used.
+ */
+static uint32_t
+choose_recent(const struct pool_caller *caller, const struct pool_row *pool)
+{
+	struct segment *segment = caller->segment;
+	uint32_t row = pool->idle_head, chosen = NO_ROW;
+
+	for (int i = 0; row != NO_ROW && i < LOOK_AHEAD; i++) {
+		const struct server_row *server = segment_server(segment, row);
+
+		if (is_mine(caller, server))
+			return row;
+		if (chosen == NO_ROW && has_descriptor(server, caller->worker))
+			chosen = row;
+		row = server->next;
+	}
+	return chosen;
+}
+
+static uint32_t
+choose_oldest(const struct pool_caller *caller, const struct pool_row *pool)
+{
+	uint32_t row = pool->idle_tail;
+
+	while (row != NO_ROW && !has_descriptor(segment_server(
+	    caller->segment, row), caller->worker))
+		row = caller->segment->servers[row].prev;
+	return row;
+}
+
+/* Both rows say so: the server's is the one that decides (repair.c). */
+static void
+link_rows(struct segment *segment, uint32_t server_row, uint32_t client_row,
+    enum server_phase server_phase, enum client_phase client_phase)
+{
+	struct server_row *server = &segment->servers[server_row];
+	struct client_row *client = &segment->clients[client_row];
+
+	server->client = client_row;
+	server->client_generation = client->generation;
+	atomic_store(&server->worker, atomic_load(&client->worker));
+	set_server_phase(server, server_phase);
+	client->server = server_row;
+	set_client_phase(client, client_phase);
+}
+
+/* Nothing that could serve is there, and the last attempt failed. */
+static bool
+is_failing(const struct pool_caller *caller, const struct pool_row *pool,
+    const struct pool_policy *policy)
+{
+	return pool->failed_at != 0 &&
+	    pool->server_count == pool->opening_count + pool->closing_count &&
+	    caller->now - pool->failed_at < policy->login_retry;
+}
+
+enum pool_answer
+pool_take(const struct pool_caller *caller, uint32_t pool_index,
+    uint32_t client_row, const struct pool_policy *policy,
+    uint32_t *server_out)
+{
+	struct segment *segment = caller->segment;
+	struct client_row *client = segment_client(segment, client_row);
+	struct pool_row *pool = pool_lock(caller, pool_index);
+	enum pool_answer answer = POOL_QUEUED;
+	uint32_t server = NO_ROW;
+	bool paused = pool_paused(segment, pool_index);
+
+	INVARIANT(client->phase == CLIENT_IDLE);
+	if (!paused)
+		server = policy->round_robin ? choose_oldest(caller, pool) :
+		    choose_recent(caller, pool);
+	if (server != NO_ROW) {
+		lists_remove_idle(segment, pool, server);
+		link_rows(segment, server, client_row, SERVER_ACTIVE,
+		    CLIENT_LINKED);
+		answer = POOL_TAKEN;
+	} else if (!paused && is_failing(caller, pool, policy)) {
+		answer = POOL_FAILING;
+	} else {
+		client->wait_since = caller->now;
+		set_client_phase(client, CLIENT_WAITING);
+		lists_push_waiting(segment, pool, client_row);
+	}
+	pool_unlock(pool);
+	*server_out = server;
+	return answer;
+}
+
+bool
+pool_accept(const struct pool_caller *caller, uint32_t client_row,
+    uint32_t *server_out)
+{
+	struct client_row *client = segment_client(caller->segment, client_row);
+	struct server_row *server;
+
+	if (atomic_load_explicit(&client->phase, memory_order_acquire) !=
+	    CLIENT_GIVEN || atomic_load(&client->worker) != caller->worker)
+		return false;
+	/* What is GIVEN to a client of mine only I may touch: no lock. */
+	server = segment_server(caller->segment, client->server);
+	INVARIANT(server != NULL && server->phase == SERVER_GIVEN &&
+	    is_mine(caller, server) && server->client == client_row);
+	set_server_phase(server, SERVER_ACTIVE);
+	set_client_phase(client, CLIENT_LINKED);
+	*server_out = client->server;
+	return true;
+}
+
+void
+pool_leave(const struct pool_caller *caller, uint32_t client_row,
+    uint32_t *server_out)
+{
+	struct segment *segment = caller->segment;
+	struct client_row *client = segment_client(segment, client_row);
+	struct pool_row *pool = pool_lock(caller, client->pool);
+
+	*server_out = NO_ROW;
+	if (client->phase == CLIENT_WAITING) {
+		lists_remove_waiting(segment, pool, client_row);
+	} else {
+		struct server_row *server = segment_server(segment,
+		    client->server);
+
+		INVARIANT(client->phase == CLIENT_GIVEN && server != NULL &&
+		    server->phase == SERVER_GIVEN && is_mine(caller, server));
+		*server_out = client->server;
+		server->client = NO_ROW;
+		set_server_phase(server, SERVER_ACTIVE);
+		client->server = NO_ROW;
+	}
+	set_client_phase(client, CLIENT_IDLE);
+	pool_unlock(pool);
+}
+
+/* The head of the queue, or a client of mine hardly later. */
+static uint32_t
+choose_waiter(const struct pool_caller *caller, const struct pool_row *pool,
+    const struct server_row *server)
+{
+	struct segment *segment = caller->segment;
+	uint32_t row = pool->wait_head, first = NO_ROW;
+	usec_t latest = 0;
+
+	while (row != NO_ROW) {
+		const struct client_row *client = segment_client(segment, row);
+		uint32_t worker = atomic_load_explicit(&client->worker,
+		    memory_order_relaxed);
+
+		if (first != NO_ROW && client->wait_since > latest)
+			break;
+		if (has_descriptor(server, worker)) {
+			if (worker == caller->worker)
+				return row;
+			if (first == NO_ROW) {
+				first = row;
+				latest = client->wait_since + POOL_LOCALITY;
+			}
+		}
+		row = client->next;
+	}
+	return first;
+}
+
+static void
+hand_to_other(struct segment *segment, uint32_t server, uint32_t client,
+    struct pool_mail *mail_out)
+{
+	link_rows(segment, server, client, SERVER_GIVEN, CLIENT_GIVEN);
+	mail_out->worker = atomic_load(&segment->clients[client].worker);
+	mail_out->mail = (struct mail){ MAIL_GIVEN, client,
+	    segment->clients[client].generation };
+}
+
+/* Why a server is not to be used again; NULL: it is. */
+static const char *
+why_close(const struct pool_caller *caller, const struct pool_row *pool,
+    uint32_t pool_index, const struct server_row *server,
+    const struct pool_policy *policy)
+{
+	usec_t age = caller->now - server->connected_at;
+
+	if (pool_paused(caller->segment, pool_index))
+		return "pause mode";
+	if (server->close_needed)
+		return "close_needed";
+	if (policy->size > 0 && pool->server_count > policy->size)
+		return "too many servers in the pool";
+	if (age >= policy->lifetime &&
+	    atomic_load(&server->phase) != SERVER_OPENING)
+		return "server lifetime over";
+	return NULL;
+}
+
+static void
+begin_closing(struct pool_row *pool, struct server_row *server)
+{
+	server->client = NO_ROW;
+	set_server_phase(server, SERVER_CLOSING);
+	pool->closing_count++;
+}
+
+static void
+make_idle(const struct pool_caller *caller, struct pool_row *pool,
+    uint32_t server_row)
+{
+	struct server_row *server = &caller->segment->servers[server_row];
+
+	server->client = NO_ROW;
+	server->idle_since = caller->now;
+	atomic_store(&server->worker, caller->worker);
+	set_server_phase(server, SERVER_IDLE);
+	lists_push_idle(caller->segment, pool, server_row);
+}
+
+enum pool_release
+pool_give_back(const struct pool_caller *caller, uint32_t server_row,
+    const struct pool_policy *policy, uint32_t *client_out,
+    const char **reason_out)
+{
+	struct segment *segment = caller->segment;
+	struct server_row *server = segment_server(segment, server_row);
+	uint32_t pool_index = server->pool, client;
+	struct pool_row *pool = pool_lock(caller, pool_index);
+	enum pool_release outcome = POOL_RELEASED;
+	struct pool_mail mail = { .worker = NO_ROW };
+
+	INVARIANT(is_mine(caller, server));
+	INVARIANT(server->phase == SERVER_ACTIVE ||
+	    server->phase == SERVER_TESTING ||
+	    server->phase == SERVER_OPENING ||
+	    server->phase == SERVER_CANCELING);
+	*reason_out = why_close(caller, pool, pool_index, server, policy);
+	if (server->phase == SERVER_OPENING) {
+		pool->opening_count--;
+		pool->failed_at = 0;
+	}
+	if (*reason_out != NULL) {
+		begin_closing(pool, server);
+		outcome = POOL_CLOSE;
+	} else if (server->cancels > 0) {
+		server->client = NO_ROW;
+		set_server_phase(server, SERVER_CANCELING);
+		outcome = POOL_HELD;
+	} else if ((client = choose_waiter(caller, pool, server)) == NO_ROW) {
+		make_idle(caller, pool, server_row);
+	} else {
+		lists_remove_waiting(segment, pool, client);
+		if (segment->clients[client].worker == caller->worker) {
+			link_rows(segment, server_row, client, SERVER_ACTIVE,
+			    CLIENT_LINKED);
+			*client_out = client;
+			outcome = POOL_OURS;
+		} else {
+			hand_to_other(segment, server_row, client, &mail);
+		}
+	}
+	pool_unlock(pool);
+	if (mail.worker != NO_ROW)
+		pool_post(caller, &mail);
+	return outcome;
+}
+
+bool
+pool_claim_idle(const struct pool_caller *caller, uint32_t server_row)
+{
+	struct server_row *server = segment_server(caller->segment, server_row);
+	uint32_t pool_index = atomic_load(&server->pool);
+	struct pool_row *pool;
+	bool ours;
+
+	if (pool_index == NO_ROW)
+		return false;
+	pool = pool_lock(caller, pool_index);
+	ours = server->phase == SERVER_IDLE && is_mine(caller, server) &&
+	    server->pool == pool_index;
+	if (ours) {
+		lists_remove_idle(caller->segment, pool, server_row);
+		set_server_phase(server, SERVER_TESTING);
+	}
+	pool_unlock(pool);
+	return ours;
+}
+
+void
+pool_begin_test(const struct pool_caller *caller, uint32_t server_row)
+{
+	struct server_row *server = segment_server(caller->segment, server_row);
+	struct pool_row *pool = pool_lock(caller, server->pool);
+
+	INVARIANT(is_mine(caller, server) && server->phase == SERVER_ACTIVE);
+	server->client = NO_ROW;
+	set_server_phase(server, SERVER_TESTING);
+	pool_unlock(pool);
+}
+
+static bool
+may_open(const struct pool_caller *caller, const struct pool_row *pool,
+    const struct pool_policy *policy, bool wanted)
+{
+	if (policy->size > 0 && pool->server_count >= policy->size)
+		return false;
+	if (pool->opening_count >= policy->opening_most)
+		return false;
+	if (pool->failed_at != 0 &&
+	    (pool->opening_count > 0 ||
+	    caller->now - pool->failed_at < policy->login_retry))
+		return false;
+	if (wanted && pool->opening_count == 0)
+		return true;
+	return pool->wait_count > pool->opening_count;
+}
+
+uint32_t
+pool_open(const struct pool_caller *caller, uint32_t pool_index,
+    const struct pool_policy *policy, bool wanted)
+{
+	struct segment *segment = caller->segment;
+	struct pool_row *pool = pool_lock(caller, pool_index);
+	uint32_t row = NO_ROW;
+
+	if (!pool_paused(segment, pool_index) &&
+	    may_open(caller, pool, policy, wanted))
+		row = servers_claim(segment, caller->worker);
+	if (row != NO_ROW) {
+		struct server_row *server = &segment->servers[row];
+
+		server->connected_at = server->request_at = caller->now;
+		server->id = atomic_fetch_add(&segment->state->next_id, 1) + 1;
+		atomic_store(&server->pool, pool_index);
+		pool->server_count++;
+		pool->opening_count++;
+	}
+	pool_unlock(pool);
+	return row;
+}
+
+void
+pool_open_failed(const struct pool_caller *caller, uint32_t server_row,
+    const char *text, const char *sqlstate)
+{
+	struct server_row *server = segment_server(caller->segment, server_row);
+	struct pool_row *pool = pool_lock(caller, server->pool);
+
+	INVARIANT(server->phase == SERVER_OPENING && is_mine(caller, server));
+	pool->failed_at = caller->now;
+	snprintf(pool->failure, sizeof(pool->failure), "%s", text);
+	snprintf(pool->failure_state, sizeof(pool->failure_state), "%s",
+	    sqlstate);
+	pool_unlock(pool);
+}
+
+bool
+pool_begin_close(const struct pool_caller *caller, uint32_t server_row)
+{
+	struct segment *segment = caller->segment;
+	struct server_row *server = segment_server(segment, server_row);
+	uint32_t pool_index = atomic_load(&server->pool);
+	struct pool_row *pool;
+	bool ours;
+
+	if (pool_index == NO_ROW)
+		return false;
+	pool = pool_lock(caller, pool_index);
+	ours = server->phase != SERVER_FREE &&
+	    server->phase != SERVER_CLOSING && is_mine(caller, server) &&
+	    server->phase != SERVER_GIVEN && server->pool == pool_index;
+	if (ours) {
+		if (server->phase == SERVER_IDLE)
+			lists_remove_idle(segment, pool, server_row);
+		if (server->phase == SERVER_OPENING)
+			pool->opening_count--;
+		begin_closing(pool, server);
+	}
+	pool_unlock(pool);
+	return ours;
+}
+
+void
+pool_end_close(const struct pool_caller *caller, uint32_t server_row)
+{
+	struct segment *segment = caller->segment;
+	struct server_row *server = segment_server(segment, server_row);
+	struct pool_row *pool = pool_lock(caller, server->pool);
+
+	INVARIANT(server->phase == SERVER_CLOSING && is_mine(caller, server));
+	INVARIANT(pool->server_count > 0 && pool->closing_count > 0);
+	servers_free(segment, server_row);
+	pool->server_count--;
+	pool->closing_count--;
+	pool_unlock(pool);
+	segment_tell_watchers(segment);
+}
+
+static const char *
+why_stale(const struct pool_caller *caller, const struct pool_row *pool,
+    uint32_t pool_index, const struct server_row *server,
+    const struct pool_policy *policy)
+{
+	const char *reason = why_close(caller, pool, pool_index, server,
+	    policy);
+
+	if (reason == NULL && policy->idle_timeout > 0 &&
+	    caller->now - server->idle_since > policy->idle_timeout)
+		reason = "server idle timeout";
+	return reason;
+}
+
+uint32_t
+pool_pick_stale(const struct pool_caller *caller, uint32_t pool_index,
+    const struct pool_policy *policy, const char **reason_out)
+{
+	struct segment *segment = caller->segment;
+	struct pool_row *pool = segment_pool(segment, pool_index);
+	uint32_t row, prev;
+
+	if (pool->idle_count == 0)	/* a glance; the next tick looks again */
+		return NO_ROW;
+	pool = pool_lock(caller, pool_index);
+	for (row = pool->idle_tail; row != NO_ROW; row = prev) {
+		struct server_row *server = segment_server(segment, row);
+
+		prev = server->prev;
+		if (!is_mine(caller, server))
+			continue;
+		*reason_out = why_stale(caller, pool, pool_index, server,
+		    policy);
+		if (*reason_out == NULL)
+			continue;
+		lists_remove_idle(segment, pool, row);
+		begin_closing(pool, server);
+		break;
+	}
+	pool_unlock(pool);
+	return row;
+}
+
+uint32_t
+pool_begin_cancel(const struct pool_caller *caller, uint32_t client_row,
+    uint64_t key, uint32_t *target_out)
+{
+	struct segment *segment = caller->segment;
+	struct client_row *client = segment_client(segment, client_row);
+	uint32_t pool_index = atomic_load(&client->pool), row = NO_ROW;
+	struct server_row *server;
+	struct pool_row *pool;
+
+	if (pool_index == NO_ROW)
+		return NO_ROW;
+	pool = pool_lock(caller, pool_index);
+	server = segment_server(segment, client->server);
+	/*
+	 * The client may have gone meanwhile and its row be another's: the
+	 * key decides; that it is linked, the server's row decides.
+	 */
+	if (atomic_load(&segment->cancel_keys[client_row]) == key &&
+	    server != NULL && server->phase == SERVER_ACTIVE &&
+	    server->pool == pool_index && server->client == client_row &&
+	    server->client_generation == client->generation)
+		row = servers_claim(segment, caller->worker);
+	if (row != NO_ROW) {
+		struct server_row *link = &segment->servers[row];
+
+		*target_out = client->server;
+		link->target = client->server;
+		atomic_store(&link->pool, pool_index);
+		link->connected_at = link->request_at = caller->now;
+		link->remote = server->remote;
+		set_server_phase(link, SERVER_CANCEL_LINK);
+		server->cancels++;
+	}
+	pool_unlock(pool);
+	return row;
+}
+
+bool
+pool_end_cancel(const struct pool_caller *caller, uint32_t link_row,
+    uint32_t *target_out)
+{
+	struct segment *segment = caller->segment;
+	struct server_row *link = segment_server(segment, link_row);
+	struct pool_row *pool = pool_lock(caller, link->pool);
+	struct server_row *server = segment_server(segment, link->target);
+	bool released = false;
+
+	INVARIANT(link->phase == SERVER_CANCEL_LINK && is_mine(caller, link));
+	*target_out = link->target;
+	/* Without cancels it was closed meanwhile and is another one now. */
+	if (server->pool == link->pool && server->cancels > 0 &&
+	    --server->cancels == 0 && server->phase == SERVER_CANCELING &&
+	    has_descriptor(server, caller->worker)) {
+		atomic_store(&server->worker, caller->worker);
+		released = true;
+	}
+	servers_free(segment, link_row);
+	pool_unlock(pool);
+	return released;
+}
+
+enum pool_legacy
+pool_adopt(const struct pool_caller *caller, uint32_t server_row)
+{
+	struct server_row *server = segment_server(caller->segment, server_row);
+	uint32_t pool_index = atomic_load(&server->pool);
+	enum pool_legacy legacy = POOL_LEGACY_NONE;
+	struct pool_row *pool;
+
+	if (pool_index == NO_ROW)
+		return POOL_LEGACY_NONE;
+	pool = pool_lock(caller, pool_index);
+	if (server->pool != pool_index) {
+		legacy = POOL_LEGACY_NONE;
+	} else if (server->phase == SERVER_CANCELING &&
+	    server->cancels == 0 && has_descriptor(server, caller->worker)) {
+		atomic_store(&server->worker, caller->worker);
+		legacy = POOL_LEGACY_GIVE_BACK;
+	} else if (is_mine(caller, server)) {
+		if (server->phase == SERVER_CLOSING)
+			legacy = POOL_LEGACY_CLOSE;
+		else if (server->phase == SERVER_IDLE)
+			legacy = POOL_LEGACY_WATCH;
+	}
+	pool_unlock(pool);
+	return legacy;
+}
+
+bool
+pool_failure(const struct pool_caller *caller, uint32_t pool_index, char *text,
+    char *sqlstate)
+{
+	struct pool_row *pool = pool_lock(caller, pool_index);
+	bool failed = pool->failed_at != 0;
+
+	memcpy(text, pool->failure, FAILURE_BYTES);
+	memcpy(sqlstate, pool->failure_state, sizeof(pool->failure_state));
+	pool_unlock(pool);
+	return failed;
+}
+
+void
+pool_set_welcome(const struct pool_caller *caller, uint32_t pool_index,
+    const uint8_t *messages, uint32_t length)
+{
+	struct pool_row *pool = pool_lock(caller, pool_index);
+
+	if (pool->welcome_length == 0 && length <= WELCOME_BYTES) {
+		memcpy(pool->welcome, messages, length);
+		atomic_store_explicit(&pool->welcome_length, length,
+		    memory_order_release);
+	}
+	pool_unlock(pool);
+}
+
+uint32_t
+pool_count_open(const struct pool_caller *caller, uint32_t database)
+{
+	uint32_t used = atomic_load(&caller->segment->state->pools_used);
+	uint32_t open = 0;
+
+	for (uint32_t row = 0; row < used; row++) {
+		struct pool_row *pool = &caller->segment->pools[row];
+
+		if (!atomic_load(&pool->used) || (database != NO_ROW &&
+		    pool->database != database))
+			continue;
+		pool = pool_lock(caller, row);
+		open += pool->server_count;
+		pool_unlock(pool);
+	}
+	return open;
+}
+
+unsigned
+pool_match_locked(const struct pool_caller *caller, uint32_t pool_index,
+    struct pool_mail *mails, unsigned most)
+{
+	struct segment *segment = caller->segment;
+	struct pool_row *pool = segment_pool(segment, pool_index);
+	unsigned count = 0;
+
+	if (pool_paused(segment, pool_index))
+		return 0;
+	while (count < most && pool->idle_head != NO_ROW &&
+	    pool->wait_head != NO_ROW) {
+		uint32_t server = pool->idle_head, client = pool->wait_head;
+
+		lists_remove_idle(segment, pool, server);
+		lists_remove_waiting(segment, pool, client);
+		hand_to_other(segment, server, client, &mails[count++]);
+	}
+	return count;
+}

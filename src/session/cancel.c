@@ -1,0 +1,242 @@
+#include "session/cancel.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/invariant.h"
+#include "session/server.h"
+
+#define CANCEL_TAG 0x2fb8c6e3
+
+/*
+ * It lives until the request is delivered or given up, whether its client
+ * waits for that or not.
+ */
+struct cancel {
+	uint32_t	 tag;
+	struct sessions	*sessions;
+	struct client	*client;	/* NULL: it did not wait */
+	struct watch	 watch;
+	int		 fd;
+	uint32_t	 link;		/* row in phase CANCEL_LINK */
+	struct backend_key key;		/* of the server */
+	bool		 sent;
+	usec_t		 deadline;
+	struct cancel	*next;
+};
+
+static struct cancel *
+cancel_from(void *context)
+{
+	struct cancel *cancel = context;
+
+	INVARIANT(cancel != NULL && cancel->tag == CANCEL_TAG);
+	return cancel;
+}
+
+static void
+move_to_closed(struct sessions *sessions, struct cancel *cancel)
+{
+	struct cancel **at = &sessions->cancels;
+
+	while (*at != cancel)
+		at = &(*at)->next;
+	*at = cancel->next;
+	cancel->tag = 0;
+	cancel->next = sessions->closed_cancels;
+	sessions->closed_cancels = cancel;
+}
+
+/* The server that waited for this goes to the next client. */
+static void
+finish(struct cancel *cancel, const char *reason)
+{
+	struct sessions *sessions = cancel->sessions;
+	struct pool_caller caller = sessions_caller(sessions);
+	struct client *client = cancel->client;
+	uint32_t target;
+	bool released;
+
+	loop_remove(sessions->loop, &cancel->watch);
+	if (cancel->fd != -1)
+		close(cancel->fd);
+	released = pool_end_cancel(&caller, cancel->link, &target);
+	if (client != NULL) {
+		client->cancel = NULL;
+		client_close(client, reason);
+	}
+	move_to_closed(sessions, cancel);
+	if (released) {
+		struct server *server = server_get(sessions, target);
+
+		if (server != NULL)
+			server_release(server);
+	}
+}
+
+static void
+send_request(struct cancel *cancel)
+{
+	uint8_t memory[32];
+	struct writer writer = writer_of(memory, sizeof(memory));
+
+	if (socket_outcome(cancel->fd) != 0) {
+		finish(cancel, "failed to send cancel request");
+		return;
+	}
+	write_cancel_request(&writer, &cancel->key);
+	if (socket_send(cancel->fd, writer.bytes, writer.used) !=
+	    (ssize_t)writer.used) {
+		finish(cancel, "failed to send cancel request");
+		return;
+	}
+	cancel->sent = true;
+	loop_change(cancel->sessions->loop, &cancel->watch, EPOLLIN);
+}
+
+static void
+on_cancel(void *context, uint32_t events)
+{
+	struct cancel *cancel = cancel_from(context);
+	uint8_t bytes[64];
+	ssize_t got;
+
+	if (!cancel->sent) {
+		send_request(cancel);
+		return;
+	}
+	/* PostgreSQL says nothing; it hangs up when the signal is sent. */
+	got = socket_receive(cancel->fd, bytes, sizeof(bytes));
+	if (got == 0 || (got == -1 && socket_peek(cancel->fd) == SOCKET_GONE))
+		finish(cancel, "successfully sent cancel request");
+}
+
+static bool
+server_address(struct sessions *sessions, const struct server_row *link,
+    struct sockaddr_storage *address_out, socklen_t *length_out)
+{
+	struct pool_view *view = pool_view_get(sessions,
+	    atomic_load(&link->pool));
+	struct error error;
+
+	memset(address_out, 0, sizeof(*address_out));
+	if (link->remote.family == ADDRESS_IPV4) {
+		struct sockaddr_in *in = (void *)address_out;
+
+		in->sin_family = AF_INET;
+		in->sin_port = htons(link->remote.port);
+		memcpy(&in->sin_addr, link->remote.bytes, 4);
+		*length_out = sizeof(*in);
+		return true;
+	}
+	if (link->remote.family == ADDRESS_IPV6) {
+		struct sockaddr_in6 *in6 = (void *)address_out;
+
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(link->remote.port);
+		memcpy(&in6->sin6_addr, link->remote.bytes, 16);
+		*length_out = sizeof(*in6);
+		return true;
+	}
+	return view->database != NULL && pool_view_address(sessions, view,
+	    address_out, length_out, &error);
+}
+
+static void
+connect_to_server(struct cancel *cancel)
+{
+	struct sessions *sessions = cancel->sessions;
+	const struct server_row *link = segment_server(sessions->segment,
+	    cancel->link);
+	struct sockaddr_storage address;
+	struct error error;
+	socklen_t length;
+
+	cancel->fd = -1;
+	if (!server_address(sessions, link, &address, &length) ||
+	    !socket_connect((struct sockaddr *)&address, length,
+	    &sessions->socket_options, &cancel->fd, &error) ||
+	    !loop_add(sessions->loop, &cancel->watch, cancel->fd, EPOLLOUT,
+	    on_cancel, cancel))
+		finish(cancel, "failed to send cancel request");
+}
+
+void
+cancel_begin(struct client *client, const struct backend_key *key)
+{
+	struct sessions *sessions = client->sessions;
+	struct pool_caller caller = sessions_caller(sessions);
+	uint64_t wanted = (uint64_t)key->pid << 32 | key->secret;
+	uint32_t row = NO_ROW, link, target;
+	const struct server_row *server;
+	struct cancel *cancel;
+
+	client_enter(client, CLIENT_CANCEL);
+	if (wanted != 0)
+		row = segment_find_cancel_key(sessions->segment, wanted);
+	if (row == NO_ROW) {
+		client_close(client, "failed cancel request");
+		return;
+	}
+	if (sessions->segment->clients[row].phase == CLIENT_CONSOLE) {
+		client_close(client, "cancel request for console client");
+		return;
+	}
+	link = pool_begin_cancel(&caller, row, wanted, &target);
+	if (link == NO_ROW) {
+		client_close(client, "cancel request for idle client");
+		return;
+	}
+	server = segment_server(sessions->segment, target);
+	cancel = calloc(1, sizeof(*cancel));
+	if (cancel == NULL) {
+		(void)!pool_end_cancel(&caller, link, &target);
+		client_close(client, "out of memory");
+		return;
+	}
+	cancel->tag = CANCEL_TAG;
+	cancel->sessions = sessions;
+	cancel->client = client;
+	cancel->link = link;
+	cancel->key = (struct backend_key){ server->backend_pid,
+	    server->backend_secret };
+	cancel->deadline = sessions->config->cancel_wait_timeout == 0 ?
+	    INT64_MAX : caller.now + sessions->config->cancel_wait_timeout;
+	atomic_store(&client_row(client)->pool, atomic_load(&server->pool));
+	cancel->next = sessions->cancels;
+	sessions->cancels = cancel;
+	client->cancel = cancel;
+	connect_to_server(cancel);
+}
+
+void
+cancel_abandon(struct cancel *cancel)
+{
+	if (cancel != NULL)
+		cancel->client = NULL;
+}
+
+void
+cancel_tick(struct sessions *sessions)
+{
+	struct cancel *cancel, *next;
+
+	for (cancel = sessions->cancels; cancel != NULL; cancel = next) {
+		next = cancel->next;
+		if (loop_now(sessions->loop) >= cancel->deadline)
+			finish(cancel, "cancel_wait_timeout");
+	}
+}
+
+void
+cancel_free_closed(struct sessions *sessions)
+{
+	while (sessions->closed_cancels != NULL) {
+		struct cancel *cancel = sessions->closed_cancels;
+
+		sessions->closed_cancels = cancel->next;
+		free(cancel);
+	}
+}

@@ -1,0 +1,838 @@
+#include "session/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/invariant.h"
+#include "session/cancel.h"
+#include "session/login.h"
+#include "session/relay.h"
+#include "session/server.h"
+#include "wire/framing.h"
+#include "wire/messages.h"
+
+#define CLIENT_TAG 0x6c1e47a5
+
+/* What a client may send ahead while it waits; then it is not read. */
+#define INPUT_MOST SESSIONS_BACKLOG
+/* A statement to the console; PgBouncer takes less. */
+#define CONSOLE_MESSAGE_MOST (64 * 1024)
+
+static on_event on_client;
+
+/*
+ * What may follow by our own doing; IDLE -> WAITING, GIVEN, LINKED are the
+ * pool's (pool/pool.h), under its lock.
+ */
+static const struct {
+	const char	*name;
+	unsigned	 may_follow;
+} phases[CLIENT_PHASES] = {
+#define TO(phase) (1u << CLIENT_##phase)
+	[CLIENT_STARTUP] = { "startup", TO(AUTH) | TO(CANCEL) },
+	[CLIENT_AUTH] = { "auth", TO(WELCOME) | TO(IDLE) | TO(CONSOLE) },
+	[CLIENT_WELCOME] = { "welcome", TO(IDLE) },
+	[CLIENT_IDLE] = { "idle", 0 },
+	[CLIENT_WAITING] = { "waiting", 0 },
+	[CLIENT_GIVEN] = { "given", 0 },
+	[CLIENT_LINKED] = { "linked", TO(IDLE) },
+	[CLIENT_CONSOLE] = { "console", 0 },
+	[CLIENT_CANCEL] = { "cancel", 0 },
+#undef TO
+};
+
+static struct client *
+client_from(void *context)
+{
+	struct client *client = context;
+
+	INVARIANT(client != NULL && client->tag == CLIENT_TAG);
+	return client;
+}
+
+struct client_row *
+client_row(const struct client *client)
+{
+	INVARIANT(client->row != NO_ROW);
+	return &client->sessions->segment->clients[client->row];
+}
+
+enum client_phase
+client_phase(const struct client *client)
+{
+	if (client->row == NO_ROW)
+		return CLIENT_CLOSED;
+	return (enum client_phase)atomic_load_explicit(
+	    &client_row(client)->phase, memory_order_acquire);
+}
+
+void
+client_enter(struct client *client, enum client_phase next)
+{
+	enum client_phase phase = client_phase(client);
+
+	INVARIANT(phases[phase].may_follow & (1u << next));
+	log_noise("client %u: %s -> %s", client->row, phases[phase].name,
+	    phases[next].name);
+	atomic_store_explicit(&client_row(client)->phase, next,
+	    memory_order_release);
+}
+
+void
+client_log(enum log_level level, const struct client *client,
+    const char *format, ...)
+{
+	const struct client_row *row = client_row(client);
+	char text[1024], address[ADDRESS_TEXT_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	address_format(&row->remote, row->remote_pid, address,
+	    sizeof(address));
+	log_write(level, "C-0x%" PRIx64 ": %s/%s@%s %s",
+	    clients_handle(client->sessions->segment, client->row),
+	    login_database(client), login_user(client), address, text);
+}
+
+/* --- beginning ----------------------------------------------------------- */
+
+static void
+note_peer(struct client *client)
+{
+	struct client_row *row = client_row(client);
+	uint16_t port = (uint16_t)client->sessions->config->listen_port;
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	struct ucred peer;
+
+	memset(&address, 0, sizeof(address));
+	if (getpeername(client->fd, (struct sockaddr *)&address, &length) == 0)
+		address_from((struct sockaddr *)&address, port, &row->remote);
+	length = sizeof(address);
+	if (getsockname(client->fd, (struct sockaddr *)&address, &length) == 0)
+		address_from((struct sockaddr *)&address, port, &row->local);
+	length = sizeof(peer);
+	if (client->is_unix && getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED,
+	    &peer, &length) == 0) {
+		row->remote_pid = (uint32_t)peer.pid;
+		client->own_uid = peer.uid == geteuid();
+	}
+}
+
+struct client *
+client_accept(struct sessions *sessions, int fd, bool is_unix)
+{
+	struct segment *segment = sessions->segment;
+	uint32_t row = clients_claim(segment, sessions->worker);
+	struct client *client = NULL;
+
+	if (row != NO_ROW)
+		client = slab_get(sessions->client_slab);
+	if (client == NULL) {
+		if (row != NO_ROW)
+			clients_free(segment, row);
+		close(fd);
+		return NULL;
+	}
+	client->tag = CLIENT_TAG;
+	client->row = row;
+	client->sessions = sessions;
+	client->fd = fd;
+	client->is_unix = is_unix;
+	client_row(client)->connect_at = client_row(client)->request_at =
+	    loop_now(sessions->loop);
+	client_row(client)->id = atomic_fetch_add(&segment->state->next_id, 1)
+	    + 1;
+	note_peer(client);
+	sessions->clients[row] = client;
+	atomic_fetch_add(&segment->roster[sessions->worker].clients, 1);
+	if (!login_begin(client) || !loop_add(sessions->loop, &client->watch,
+	    fd, EPOLLIN, on_client, client)) {
+		client_close(client, "out of memory");
+		return NULL;
+	}
+	return client;
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+static void
+watch_for(struct client *client, uint32_t events)
+{
+	if (client->watch.callback != NULL)
+		loop_change(client->sessions->loop, &client->watch, events);
+}
+
+void
+client_pause_reading(struct client *client)
+{
+	watch_for(client, client->watch.events & ~(uint32_t)EPOLLIN);
+}
+
+void
+client_resume_reading(struct client *client)
+{
+	watch_for(client, client->watch.events | EPOLLIN);
+}
+
+bool
+client_send(struct client *client, const uint8_t *bytes, size_t length)
+{
+	ssize_t sent = 0;
+
+	if (length == 0)
+		return true;
+	if (buffer_length(&client->backlog) == 0)
+		sent = socket_send(client->fd, bytes, length);
+	if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
+		client_close(client, "unexpected eof");
+		return false;
+	}
+	if (sent == -1)
+		sent = 0;
+	if ((size_t)sent == length)
+		return true;
+	if (!buffer_append(&client->backlog, bytes + sent,
+	    length - (size_t)sent)) {
+		client_close(client, "out of memory");
+		return false;
+	}
+	watch_for(client, client->watch.events | EPOLLOUT);
+	if (client->server != NULL)
+		server_pause_reading(client->server);
+	return true;
+}
+
+static void
+flush_backlog(struct client *client)
+{
+	size_t length = buffer_length(&client->backlog);
+	ssize_t sent;
+
+	if (length > 0) {
+		sent = socket_send(client->fd, buffer_front(&client->backlog),
+		    length);
+		if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
+			client_close(client, "unexpected eof");
+			return;
+		}
+		if (sent > 0)
+			buffer_consume(&client->backlog, (size_t)sent);
+	}
+	if (buffer_length(&client->backlog) > 0)
+		return;
+	watch_for(client, client->watch.events & ~(uint32_t)EPOLLOUT);
+	if (client->server != NULL)
+		server_resume_reading(client->server);
+}
+
+/* --- closing ------------------------------------------------------------- */
+
+static void
+leave_queue(struct client *client)
+{
+	struct sessions *sessions = client->sessions;
+	struct pool_caller caller = sessions_caller(sessions);
+	struct server *server;
+	uint32_t given;
+
+	pool_leave(&caller, client->row, &given);
+	if (given == NO_ROW)
+		return;
+	server = server_get(sessions, given);
+	if (server != NULL)
+		server_release(server);
+}
+
+static void
+leave_list_of_welcome(struct client *client)
+{
+	struct client **at = &client->view->to_welcome;
+
+	while (*at != NULL && *at != client)
+		at = &(*at)->next;
+	if (*at == client)
+		*at = client->next;
+	client->next = NULL;
+}
+
+/* Whatever this phase holds is let go. */
+static void
+let_go(struct client *client, enum client_phase phase)
+{
+	const struct sessions_owner *owner = client->sessions->owner;
+	struct server *server = client->server;
+
+	client->server = NULL;
+	switch (phase) {
+	case CLIENT_WAITING:
+	case CLIENT_GIVEN:
+		leave_queue(client);
+		return;
+	case CLIENT_WELCOME:
+		leave_list_of_welcome(client);
+		return;
+	case CLIENT_LINKED:
+		client_row(client)->server = NO_ROW;
+		client_enter(client, CLIENT_IDLE);
+		if (server != NULL)
+			server_client_left(server,
+			    "client disconnect while server was not ready");
+		return;
+	case CLIENT_CONSOLE:
+		owner->on_console_gone(owner->context, client);
+		return;
+	case CLIENT_CANCEL:
+		cancel_abandon(client->cancel);
+		return;
+	default:
+		return;
+	}
+}
+
+static void
+log_close(const struct client *client, enum client_phase phase,
+    const char *reason)
+{
+	const struct client_row *row = client_row(client);
+
+	if (!client->sessions->config->log_disconnections)
+		return;
+	/* A load balancer's probe is not worth a line. */
+	if (phase == CLIENT_STARTUP && buffer_length(&client->input) == 0)
+		return;
+	client_log(LOG_LEVEL_LOG, client, "closing because: %s (age=%" PRId64
+	    "s)", reason, (loop_now(client->sessions->loop) -
+	    row->connect_at) / USEC_PER_SEC);
+}
+
+void
+client_close(struct client *client, const char *reason)
+{
+	struct sessions *sessions = client->sessions;
+	enum client_phase phase = client_phase(client);
+	uint32_t row = client->row;
+
+	if (phase == CLIENT_CLOSED)
+		return;
+	log_close(client, phase, reason);
+	let_go(client, phase);
+	login_free(client->login);
+	client->login = NULL;
+	parameters_release(sessions->parameters, client->wants);
+	client->wants = NULL;
+	if (client->counted)
+		segment_uncount_client(sessions->segment, sessions->worker);
+	atomic_fetch_sub(&sessions->segment->roster[sessions->worker].clients,
+	    1);
+	loop_remove(sessions->loop, &client->watch);
+	close(client->fd);
+	buffer_clear(&client->input);
+	buffer_clear(&client->backlog);
+	sessions->clients[row] = NULL;
+	client->row = NO_ROW;
+	clients_free(sessions->segment, row);
+	if (atomic_load(&sessions->segment->state->shutdown) != SHUTDOWN_NONE)
+		segment_wake(sessions->segment, SEGMENT_SUPERVISOR);
+	client->next = sessions->closed_clients;
+	sessions->closed_clients = client;
+}
+
+void
+client_fail(struct client *client, const char *sqlstate, const char *text)
+{
+	uint8_t memory[512];
+	struct writer writer = writer_of(memory, sizeof(memory));
+	char short_text[128];	/* PgBouncer's limit */
+	struct notice notice = { "FATAL", sqlstate, short_text, NULL };
+	char reason[128];
+
+	if (client_phase(client) == CLIENT_CLOSED)
+		return;
+	snprintf(short_text, sizeof(short_text), "%s", text);
+	snprintf(reason, sizeof(reason), "%s", text);
+	if (client->sessions->config->log_pooler_errors)
+		client_log(LOG_LEVEL_WARNING, client, "pooler error: %s",
+		    reason);
+	write_error_response(&writer, &notice);
+	/* Behind half of a message it would be taken for its other half. */
+	if (buffer_length(&client->backlog) == 0 && (client->server == NULL ||
+	    client->server->remaining == 0))
+		(void)!socket_send(client->fd, writer.bytes, writer.used);
+	client_close(client, reason);
+}
+
+/* --- statistics ---------------------------------------------------------- */
+
+/* A packet arrived: a query begins if none is being timed. */
+static void
+note_request(struct client *client)
+{
+	struct client_row *row = client_row(client);
+	usec_t now = loop_now(client->sessions->loop);
+
+	row->request_at = now;
+	if (row->query_at == 0) {
+		row->query_at = now;
+		stats_add(client->view->stats, STAT_query_count, 1);
+	}
+	if (client->xact_at == 0) {
+		client->xact_at = now;
+		stats_add(client->view->stats, STAT_xact_count, 1);
+	}
+}
+
+void
+client_note_ready(struct client *client, uint8_t status, bool all_done)
+{
+	struct client_row *row = client_row(client);
+	usec_t now = loop_now(client->sessions->loop);
+
+	if (!all_done)
+		return;
+	if (row->query_at != 0)
+		stats_add(client->view->stats, STAT_query_time,
+		    (uint64_t)(now - row->query_at));
+	row->query_at = 0;
+	if (status != TRANSACTION_NONE)
+		return;
+	if (client->xact_at != 0)
+		stats_add(client->view->stats, STAT_xact_time,
+		    (uint64_t)(now - client->xact_at));
+	client->xact_at = 0;
+}
+
+static void
+note_end_of_wait(struct client *client)
+{
+	struct client_row *row = client_row(client);
+
+	if (row->wait_since != 0)
+		stats_add(client->view->stats, STAT_wait_time,
+		    (uint64_t)(loop_now(client->sessions->loop) -
+		    row->wait_since));
+	row->wait_since = 0;
+}
+
+static void
+note_assignment(struct client *client)
+{
+	stats_add(client->view->stats, STAT_server_assignment_count, 1);
+	note_end_of_wait(client);
+}
+
+void
+client_note_welcome(struct client *client)
+{
+	note_end_of_wait(client);
+	client_row(client)->request_at = loop_now(client->sessions->loop);
+}
+
+/* --- a server ------------------------------------------------------------ */
+
+static void
+fail_as_cached(struct client *client)
+{
+	struct pool_caller caller = sessions_caller(client->sessions);
+	char failure[FAILURE_BYTES], state[6], text[256];
+
+	if (!pool_failure(&caller, client->view->pool, failure, state))
+		snprintf(failure, sizeof(failure), "connect failed");
+	snprintf(text, sizeof(text), "server login has been failing, cached "
+	    "error: %s (server_login_retry)", failure);
+	client_fail(client, SQLSTATE_OF_POOLER, text);
+}
+
+/* False: this server is no good, and the client is IDLE again. */
+static bool
+try_server(struct client *client, uint32_t server_row)
+{
+	struct server *server = server_get(client->sessions, server_row);
+	struct pool_caller caller = sessions_caller(client->sessions);
+
+	if (server != NULL && server_link(server, client)) {
+		return true;
+	} else if (server == NULL && pool_begin_close(&caller, server_row)) {
+		log_error("no descriptor of server %u", server_row);
+		pool_end_close(&caller, server_row);
+	}
+	client_row(client)->server = NO_ROW;
+	client_enter(client, CLIENT_IDLE);
+	return false;
+}
+
+static void
+ask_for_server(struct client *client)
+{
+	struct sessions *sessions = client->sessions;
+	struct pool_view *view = client->view;
+	uint32_t server;
+
+	for (;;) {
+		struct pool_caller caller = sessions_caller(sessions);
+
+		switch (pool_take(&caller, view->pool, client->row,
+		    &view->policy, &server)) {
+		case POOL_TAKEN:
+			note_assignment(client);
+			if (try_server(client, server))
+				return;
+			break;
+		case POOL_QUEUED:
+			if (atomic_load(&sessions->segment->state->shutdown) ==
+			    SHUTDOWN_WAIT_FOR_SERVERS)
+				client_fail(client, SQLSTATE_OF_POOLER,
+				    "server shutting down");
+			else
+				server_open_if_needed(sessions, view, false);
+			return;
+		case POOL_FAILING:
+			fail_as_cached(client);
+			return;
+		}
+	}
+}
+
+void
+client_take_server(struct client *client, uint32_t server_row)
+{
+	note_assignment(client);
+	if (!try_server(client, server_row))
+		ask_for_server(client);
+}
+
+void
+client_retry(struct client *client)
+{
+	client_row(client)->server = NO_ROW;
+	client_enter(client, CLIENT_IDLE);
+	ask_for_server(client);
+}
+
+void
+client_begin_relay(struct client *client)
+{
+	struct buffer waiting = client->input;
+
+	if (buffer_length(&waiting) == 0)
+		return;
+	memset(&client->input, 0, sizeof(client->input));
+	client_resume_reading(client);
+	relay_from_client(client, buffer_front(&waiting),
+	    buffer_length(&waiting));
+	buffer_clear(&waiting);
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+static void
+keep_input(struct client *client, const uint8_t *bytes, size_t length)
+{
+	if (!buffer_append(&client->input, bytes, length))
+		client_close(client, "out of memory");
+	else if (buffer_length(&client->input) > INPUT_MOST)
+		client_pause_reading(client);
+}
+
+static bool
+needs_server(uint8_t type)
+{
+	switch (type) {
+	case MESSAGE_QUERY:
+	case MESSAGE_PARSE:
+	case MESSAGE_BIND:
+	case MESSAGE_DESCRIBE:
+	case MESSAGE_EXECUTE:
+	case MESSAGE_CLOSE:
+	case MESSAGE_SYNC:
+	case MESSAGE_FUNCTION_CALL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The end of a COPY that failed already, or a Flush of nothing. */
+static bool
+means_nothing_here(uint8_t type)
+{
+	return type == MESSAGE_COPY_DATA || type == MESSAGE_COPY_DONE ||
+	    type == MESSAGE_COPY_FAIL || type == MESSAGE_FLUSH;
+}
+
+static void
+fail_bad_header(struct client *client, const uint8_t *bytes, size_t length)
+{
+	char text[64];
+	size_t at = (size_t)snprintf(text, sizeof(text),
+	    "bad packet header: '");
+
+	for (size_t i = 0; i < length && i < 8; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%02x",
+		    bytes[i]);
+	snprintf(text + at, sizeof(text) - at, "'");
+	client_fail(client, SQLSTATE_OF_POOLER, text);
+}
+
+/* Bytes of a client without a server, at a message's start. */
+static void
+take_idle(struct client *client, const uint8_t *bytes, size_t length)
+{
+	size_t at = 0, part;
+
+	while (at < length) {
+		struct frame frame;
+
+		if (client->remaining > 0) {
+			part = length - at < client->remaining ? length - at :
+			    client->remaining;
+			client->remaining -= (uint32_t)part;
+			at += part;
+			continue;
+		}
+		switch (frame_read(bytes + at, length - at, (uint32_t)
+		    client->sessions->config->max_packet_size, &frame)) {
+		case FRAME_MORE:
+			client->header_length = (uint8_t)(length - at);
+			memcpy(client->header, bytes + at, length - at);
+			return;
+		case FRAME_BAD:
+			fail_bad_header(client, bytes + at, length - at);
+			return;
+		case FRAME_FOUND:
+			break;
+		}
+		if (means_nothing_here(frame.type)) {
+			client->remaining = frame.total;
+			continue;
+		}
+		if (frame.type == MESSAGE_TERMINATE) {
+			client_close(client, "client close request");
+			return;
+		}
+		if (!needs_server(frame.type)) {
+			client_fail(client, SQLSTATE_OF_POOLER, "unknown pkt");
+			return;
+		}
+		break;
+	}
+	if (at == length)
+		return;
+	note_request(client);
+	ask_for_server(client);
+	if (client_phase(client) == CLIENT_CLOSED)
+		return;
+	if (client->server != NULL && client->server->step == SERVER_RELAYING)
+		relay_from_client(client, bytes + at, length - at);
+	else
+		keep_input(client, bytes + at, length - at);
+}
+
+static void
+take_linked(struct client *client, const uint8_t *bytes, size_t length)
+{
+	note_request(client);
+	if (client->server->step == SERVER_RELAYING)
+		relay_from_client(client, bytes, length);
+	else
+		keep_input(client, bytes, length);
+}
+
+/*
+ * The console takes whole messages, one after the other.  While a command
+ * waits (PAUSE), what follows waits, too.
+ */
+static void
+take_commands(struct client *client)
+{
+	const struct sessions_owner *owner = client->sessions->owner;
+	struct frame frame;
+
+	while (client_phase(client) == CLIENT_CONSOLE &&
+	    !client->console_waits) {
+		enum frame_verdict verdict = frame_read(
+		    buffer_front(&client->input),
+		    buffer_length(&client->input), CONSOLE_MESSAGE_MOST,
+		    &frame);
+
+		if (verdict == FRAME_BAD) {
+			fail_bad_header(client, buffer_front(&client->input),
+			    buffer_length(&client->input));
+			return;
+		}
+		if (verdict == FRAME_MORE || !frame_whole(&frame,
+		    buffer_length(&client->input)))
+			return;
+		owner->on_console(owner->context, client, frame.type,
+		    buffer_front(&client->input) + FRAME_HEADER,
+		    frame.total - FRAME_HEADER);
+		if (client_phase(client) == CLIENT_CONSOLE)
+			buffer_consume(&client->input, frame.total);
+	}
+}
+
+static void
+take_console(struct client *client, const uint8_t *bytes, size_t length)
+{
+	client_row(client)->request_at = loop_now(client->sessions->loop);
+	keep_input(client, bytes, length);
+	if (client_phase(client) == CLIENT_CONSOLE)
+		take_commands(client);
+}
+
+void
+client_console_continue(struct client *client)
+{
+	client->console_waits = false;
+	client_resume_reading(client);
+	take_commands(client);
+}
+
+static void
+take_bytes(struct client *client, const uint8_t *bytes, size_t length)
+{
+	switch (client_phase(client)) {
+	case CLIENT_STARTUP:
+	case CLIENT_AUTH:
+		login_take(client, bytes, length);
+		return;
+	case CLIENT_IDLE:
+		take_idle(client, bytes, length);
+		return;
+	case CLIENT_LINKED:
+		take_linked(client, bytes, length);
+		return;
+	case CLIENT_WELCOME:
+	case CLIENT_WAITING:
+	case CLIENT_GIVEN:
+		keep_input(client, bytes, length);
+		return;
+	case CLIENT_CONSOLE:
+		take_console(client, bytes, length);
+		return;
+	default:
+		return;			/* CANCEL: has said all it may say */
+	}
+}
+
+void
+client_take_early(struct client *client, const uint8_t *bytes, size_t length)
+{
+	take_bytes(client, bytes, length);
+}
+
+static void
+read_client(struct client *client)
+{
+	struct sessions *sessions = client->sessions;
+	size_t before = client->header_length;
+	ssize_t got;
+
+	got = socket_receive(client->fd, sessions->input, SESSIONS_READ_BYTES);
+	if (got == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return;
+	if (got <= 0) {
+		client_close(client, "client unexpected eof");
+		return;
+	}
+	if (client->view != NULL)
+		stats_add(client->view->stats, STAT_received, (uint64_t)got);
+	memcpy(sessions->input - before, client->header, before);
+	client->header_length = 0;
+	take_bytes(client, sessions->input - before, before + (size_t)got);
+}
+
+static void
+on_client(void *context, uint32_t events)
+{
+	struct client *client = client_from(context);
+
+	if (events & EPOLLOUT)
+		flush_backlog(client);
+	if (client_phase(client) == CLIENT_CLOSED)
+		return;
+	if (events & EPOLLIN)
+		read_client(client);
+	else if (events & (EPOLLHUP | EPOLLERR))
+		client_close(client, "client unexpected eof");
+}
+
+/* --- by the clock -------------------------------------------------------- */
+
+static bool
+passed(usec_t now, usec_t since, usec_t limit)
+{
+	return limit > 0 && since > 0 && now - since > limit;
+}
+
+static void
+tick_linked(struct client *client, usec_t now)
+{
+	const struct pool_view *view = client->view;
+	struct server *server = client->server;
+
+	if (server == NULL)
+		return;
+	if (passed(now, client_row(client)->query_at, view->query_timeout))
+		server_close(server, "query timeout");
+	else if (client_row(client)->query_at == 0 &&
+	    server->status != TRANSACTION_NONE && passed(now,
+	    server->answered_at, view->idle_transaction_timeout))
+		server_close(server, "idle transaction timeout");
+	else if (passed(now, client->xact_at, view->transaction_timeout))
+		server_close(server, "transaction timeout");
+}
+
+static void
+tick_waiting(struct client *client, usec_t now)
+{
+	const struct client_row *row = client_row(client);
+	usec_t limit = client->sessions->config->query_timeout;
+
+	if (passed(now, row->wait_since, client->view->query_wait_timeout))
+		client_fail(client, SQLSTATE_OF_POOLER, "query_wait_timeout");
+	else if (passed(now, row->query_at, limit))
+		client_fail(client, SQLSTATE_OF_POOLER, "query_timeout");
+}
+
+void
+client_tick(struct client *client)
+{
+	const struct config *config = client->sessions->config;
+	const struct client_row *row = client_row(client);
+	usec_t now = loop_now(client->sessions->loop);
+
+	switch (client_phase(client)) {
+	case CLIENT_STARTUP:
+	case CLIENT_AUTH:
+		if (passed(now, row->connect_at, config->client_login_timeout))
+			client_fail(client, SQLSTATE_OF_POOLER,
+			    "client_login_timeout");
+		return;
+	case CLIENT_WELCOME:
+		if (passed(now, row->connect_at, config->client_login_timeout))
+			client_fail(client, SQLSTATE_OF_POOLER,
+			    "client_login_timeout (server down)");
+		return;
+	case CLIENT_IDLE:
+		if (passed(now, row->request_at,
+		    client->view->client_idle_timeout))
+			client_fail(client, SQLSTATE_OF_POOLER,
+			    "client_idle_timeout");
+		return;
+	case CLIENT_WAITING:
+		tick_waiting(client, now);
+		return;
+	case CLIENT_LINKED:
+		tick_linked(client, now);
+		return;
+	default:
+		return;
+	}
+}

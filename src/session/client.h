@@ -1,0 +1,102 @@
+/*
+ * A client connection, served by this worker from accept to close.
+ *
+ * Its phase is the one in its row (shm/clients.h has the diagram), so that
+ * reports and pools see the same; client_enter() alone changes it, but for
+ * the steps in and out of a pool's queue, which are the pool's.
+ */
+#ifndef SESSION_CLIENT_H
+#define SESSION_CLIENT_H
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "session/pool_view.h"
+
+struct login;
+struct cancel;
+
+struct client {
+	uint32_t		 tag;
+	uint32_t		 row;
+	struct sessions		*sessions;
+	int			 fd;
+	uint32_t		 remaining;	/* of the message passing through */
+	struct watch		 watch;
+	struct pool_view	*view;		/* NULL before login */
+	struct server		*server;	/* LINKED */
+	struct login		*login;		/* before IDLE */
+	struct cancel		*cancel;	/* CANCEL */
+	struct parameter_set	*wants;		/* tracked parameters */
+	struct buffer		 input;		/* not passed on yet */
+	struct buffer		 backlog;	/* what it did not take yet */
+	usec_t			 xact_at;	/* transaction began; 0: none */
+	struct client		*next;		/* welcome list or closed list */
+	uint8_t			 header[4];	/* cut off by the last read */
+	uint8_t			 header_length;
+	bool			 is_unix;
+	bool			 own_uid;	/* Unix: the pooler's own user */
+	bool			 own_uid_console; /* … on the console: admin */
+	bool			 console_waits;	/* for the end of a command */
+	bool			 counted;	/* in max_client_conn */
+};
+
+struct client *client_accept(struct sessions *sessions, int fd, bool is_unix);
+
+struct client_row *client_row(const struct client *client);
+enum client_phase client_phase(const struct client *client);
+
+/* The only place where a client's phase changes (but for the queue). */
+void client_enter(struct client *client, enum client_phase next);
+
+/* Bytes behind its login, or any that were kept: as if read just now. */
+void client_take_early(struct client *client, const uint8_t *bytes,
+    size_t length);
+
+/* The command that this console session waited for is answered: go on. */
+void client_console_continue(struct client *client);
+
+/* A server is its own: what waits goes to it. */
+void client_begin_relay(struct client *client);
+
+/*
+ * A server is given to it by its pool: rows are linked already.  Goes on to
+ * the next server if this one is dead.
+ */
+void client_take_server(struct client *client, uint32_t server_row);
+
+
+/* Its server failed a check before anything was sent: takes another one. */
+void client_retry(struct client *client);
+
+/*
+ * Bytes for the client.  What it does not take is kept, and its server is
+ * not read meanwhile.  False: the connection is broken, it is closed.
+ */
+bool client_send(struct client *client, const uint8_t *bytes, size_t length)
+    MUST_CHECK;
+
+void client_pause_reading(struct client *client);
+void client_resume_reading(struct client *client);
+
+/*
+ * Closes; the reason goes to the log.  client_fail also tells the client:
+ * FATAL, this SQLSTATE and this text.
+ */
+void client_close(struct client *client, const char *reason);
+void client_fail(struct client *client, const char *sqlstate,
+    const char *text);
+
+/* Its transaction or query is over: statistics. */
+void client_note_ready(struct client *client, uint8_t status, bool all_done);
+
+/* Its login is over; what it waited for its pool's first server counts. */
+void client_note_welcome(struct client *client);
+
+/* Time-outs of this client. */
+void client_tick(struct client *client);
+
+/* After login: the database's and the user's pool. */
+void client_log(enum log_level level, const struct client *client,
+    const char *format, ...) PRINTF_LIKE(3, 4);
+
+#endif

@@ -1,0 +1,818 @@
+#include "session/login.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <openssl/rand.h>
+
+#include "auth/auth.h"
+#include "base/invariant.h"
+#include "base/memory.h"
+#include "session/cancel.h"
+#include "session/keys.h"
+#include "session/server.h"
+#include "wire/framing.h"
+#include "wire/messages.h"
+#include "wire/startup.h"
+
+#define CONSOLE_DATABASE "pgbouncer"
+
+/* More than an answer to an authentication request needs. */
+#define ANSWER_MOST (68 * 1024)
+
+struct login {
+	char			 database[DATABASE_NAME_BYTES];
+	char			 user[USER_NAME_BYTES];
+	struct auth		*auth;
+	struct parameter_values	 given;		/* tracked, by the client */
+	bool			 database_too_long;
+	bool			 for_console;
+};
+
+bool
+login_begin(struct client *client)
+{
+	client->login = calloc(1, sizeof(*client->login));
+	return client->login != NULL;
+}
+
+void
+login_free(struct login *login)
+{
+	if (login == NULL)
+		return;
+	auth_end(login->auth);
+	memory_wipe(login, sizeof(*login));
+	free(login);
+}
+
+const char *
+login_database(const struct client *client)
+{
+	if (client->view != NULL)
+		return client->view->database_name;
+	if (client_phase(client) == CLIENT_CONSOLE)
+		return CONSOLE_DATABASE;
+	if (client->login != NULL && client->login->database[0] != '\0')
+		return client->login->database;
+	return "(nodb)";
+}
+
+const char *
+login_user(const struct client *client)
+{
+	uint32_t row = atomic_load(&client_row(client)->user);
+
+	if (row != NO_ROW)
+		return client->sessions->segment->users[row].name;
+	if (client->login != NULL && client->login->user[0] != '\0')
+		return client->login->user;
+	return "(nouser)";
+}
+
+static void
+fail(struct client *client, const char *text)
+{
+	client_fail(client, SQLSTATE_OF_POOLER, text);
+}
+
+/* --- let in -------------------------------------------------------------- */
+
+static uint64_t
+make_cancel_key(void)
+{
+	uint64_t key;
+
+	do {
+		INVARIANT(RAND_bytes((unsigned char *)&key, sizeof(key)) == 1);
+		key &= UINT64_C(0x7fffffffffffffff);
+	} while (key == 0);
+	return key;
+}
+
+static bool
+send_or_close(struct client *client, struct buffer *reply)
+{
+	bool sent = client_send(client, buffer_front(reply),
+	    buffer_length(reply));
+
+	buffer_clear(reply);
+	return sent;
+}
+
+static bool
+append(struct buffer *reply, const struct writer *writer)
+{
+	return !writer->failed && buffer_append(reply, writer->bytes,
+	    writer->used);
+}
+
+/* BackendKeyData and ReadyForQuery. */
+static bool
+append_end(struct client *client, struct buffer *reply)
+{
+	uint64_t key = make_cancel_key();
+	struct backend_key pair = { (uint32_t)(key >> 32), (uint32_t)key };
+	uint8_t memory[64];
+	struct writer writer = writer_of(memory, sizeof(memory));
+
+	atomic_store(&client->sessions->segment->cancel_keys[client->row],
+	    key);
+	write_backend_key_data(&writer, &pair);
+	write_ready_for_query(&writer, TRANSACTION_NONE);
+	return append(reply, &writer);
+}
+
+/*
+ * The pool's first server's ParameterStatus messages, with what the client
+ * asked for in their place; what it did not ask for it wants as they are.
+ */
+static bool
+append_welcome(struct client *client, struct buffer *reply)
+{
+	const struct pool_row *pool = segment_pool(client->sessions->segment,
+	    client->view->pool);
+	struct parameters *parameters = client->sessions->parameters;
+	struct parameter_values *given = &client->login->given;
+	uint32_t length = atomic_load_explicit(&pool->welcome_length,
+	    memory_order_acquire);
+	struct frame frame;
+	uint8_t memory[1024];
+
+	for (uint32_t at = 0; at < length; at += frame.total) {
+		struct writer writer = writer_of(memory, sizeof(memory));
+		const char *name, *value;
+		int index;
+
+		if (frame_read(pool->welcome + at, length - at, WELCOME_BYTES,
+		    &frame) != FRAME_FOUND || !frame_whole(&frame, length - at)
+		    || !read_parameter_status(reader_of(pool->welcome + at +
+		    FRAME_HEADER, frame.total - FRAME_HEADER), &name, &value))
+			return false;
+		index = parameters_index(parameters, name);
+		if (index != -1 && given->values[index][0] != '\0') {
+			write_parameter_status(&writer, name,
+			    given->values[index]);
+			if (!append(reply, &writer))
+				return false;
+			continue;
+		}
+		if (index != -1)
+			parameters_put(parameters, given, index, value);
+		if (!buffer_append(reply, pool->welcome + at, frame.total))
+			return false;
+	}
+	return true;
+}
+
+static void
+note_application_name(struct client *client)
+{
+	const struct login *login = client->login;
+	int index = parameters_index(client->sessions->parameters,
+	    "application_name");
+
+	snprintf(client_row(client)->application_name,
+	    sizeof(client_row(client)->application_name), "%.63s",
+	    login->given.values[index]);
+}
+
+/* From here on it may send queries; some may be here already. */
+static void
+let_in(struct client *client)
+{
+	static const uint8_t ok[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 0 };
+	struct parameters *parameters = client->sessions->parameters;
+	struct buffer reply = { 0 };
+	struct buffer early;
+
+	if (!buffer_append(&reply, ok, sizeof(ok)) ||
+	    !append_welcome(client, &reply) || !append_end(client, &reply)) {
+		buffer_clear(&reply);
+		fail(client, "out of memory");
+		return;
+	}
+	parameters_seal(&client->login->given);
+	client->wants = parameters_share(parameters, &client->login->given);
+	if (client->wants == NULL) {
+		buffer_clear(&reply);
+		fail(client, "out of memory");
+		return;
+	}
+	login_free(client->login);
+	client->login = NULL;
+	client_note_welcome(client);
+	stats_add(client->view->stats, STAT_client_login_count, 1);
+	client_enter(client, CLIENT_IDLE);
+	if (!send_or_close(client, &reply))
+		return;
+	early = client->input;
+	memset(&client->input, 0, sizeof(client->input));
+	if (buffer_length(&early) > 0)
+		client_take_early(client, buffer_front(&early),
+		    buffer_length(&early));
+	buffer_clear(&early);
+}
+
+/* The first login of a pool waits for its first server. */
+static void
+ask_for_welcome(struct client *client)
+{
+	struct pool_view *view = client->view;
+	const struct pool_row *pool = segment_pool(client->sessions->segment,
+	    view->pool);
+
+	if (atomic_load_explicit(&pool->welcome_length,
+	    memory_order_acquire) > 0) {
+		let_in(client);
+		return;
+	}
+	client_enter(client, CLIENT_WELCOME);
+	client_row(client)->wait_since = loop_now(client->sessions->loop);
+	client->next = view->to_welcome;
+	view->to_welcome = client;
+	server_open_if_needed(client->sessions, view, true);
+}
+
+/* The server's own refusal goes to everybody who waits for this pool. */
+static void
+refuse_all(struct sessions *sessions, struct pool_view *view,
+    const char *state, const char *text)
+{
+	uint32_t used = atomic_load(&sessions->segment->state->clients_used);
+
+	for (uint32_t row = 0; row < used; row++) {
+		struct client *client = sessions->clients[row];
+		enum client_phase phase;
+
+		if (client == NULL || client->view != view)
+			continue;
+		phase = client_phase(client);
+		if (phase == CLIENT_WELCOME || phase == CLIENT_WAITING)
+			client_fail(client, state, text);
+	}
+}
+
+/* Nothing lives there: who waits is told so at once. */
+static void
+refuse_if_none_lives(struct sessions *sessions, struct pool_view *view,
+    const char *failure)
+{
+	const struct pool_row *pool = segment_pool(sessions->segment,
+	    view->pool);
+	uint32_t used = atomic_load(&sessions->segment->state->clients_used);
+	char text[256];
+
+	if (pool_paused(sessions->segment, view->pool) ||
+	    pool->server_count > pool->opening_count + pool->closing_count)
+		return;
+	snprintf(text, sizeof(text), "server login has been failing, cached "
+	    "error: %s (server_login_retry)", failure);
+	for (uint32_t row = 0; row < used; row++) {
+		struct client *client = sessions->clients[row];
+
+		if (client != NULL && client->view == view &&
+		    client_phase(client) == CLIENT_WAITING)
+			fail(client, text);
+	}
+}
+
+void
+login_on_pool_news(struct sessions *sessions, struct pool_view *view)
+{
+	struct pool_caller caller = sessions_caller(sessions);
+	const struct pool_row *pool = segment_pool(sessions->segment,
+	    view->pool);
+	char failure[FAILURE_BYTES], state[6];
+
+	if (pool_failure(&caller, view->pool, failure, state)) {
+		if (state[0] != '\0')
+			refuse_all(sessions, view, state, failure);
+		else
+			refuse_if_none_lives(sessions, view, failure);
+	}
+	if (atomic_load_explicit(&pool->welcome_length,
+	    memory_order_acquire) == 0)
+		return;
+	while (view->to_welcome != NULL) {
+		struct client *client = view->to_welcome;
+
+		view->to_welcome = client->next;
+		client->next = NULL;
+		let_in(client);
+	}
+}
+
+/* --- who it is ----------------------------------------------------------- */
+
+static void
+enter_console(struct client *client)
+{
+	const struct sessions_owner *owner = client->sessions->owner;
+	static const uint8_t ok[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 0 };
+	struct segment *segment = client->sessions->segment;
+	struct login *login = client->login;
+	struct buffer reply = { 0 };
+
+	if (!client->own_uid_console &&
+	    !owner->may_enter_console(owner->context, login->user)) {
+		fail(client, "not allowed");
+		return;
+	}
+	atomic_store(&client_row(client)->user,
+	    users_make(segment, login->user));
+	if (!buffer_append(&reply, ok, sizeof(ok))) {
+		fail(client, "out of memory");
+		return;
+	}
+	owner->greet_console(owner->context, &reply);
+	if (!append_end(client, &reply)) {
+		buffer_clear(&reply);
+		fail(client, "out of memory");
+		return;
+	}
+	client_enter(client, CLIENT_CONSOLE);
+	login_free(client->login);
+	client->login = NULL;
+	if (send_or_close(client, &reply) && buffer_length(&client->input) > 0)
+		client_console_continue(client);
+}
+
+static void
+refuse_database(struct client *client)
+{
+	char text[128];
+
+	client_log(LOG_LEVEL_LOG, client, "login failed: db=%s user=%s",
+	    client->login->database, client->login->user);
+	snprintf(text, sizeof(text), "no such database: %s",
+	    client->login->database);
+	fail(client, text);
+}
+
+static void
+enter_pool(struct client *client)
+{
+	struct sessions *sessions = client->sessions;
+	struct segment *segment = sessions->segment;
+	const struct config_database *database = pool_view_database(
+	    sessions->config, client->login->database);
+	struct login *login = client->login;
+	uint32_t pool;
+	char text[128];
+
+	if (database == NULL || login->database_too_long) {
+		refuse_database(client);
+		return;
+	}
+	pool = pools_make(segment, login->database, database->user != NULL ?
+	    database->user : login->user, database->user != NULL);
+	if (pool == NO_ROW) {
+		fail(client, "no memory for pool");
+		return;
+	}
+	if (atomic_load(&segment->databases[segment->pools[pool].database].
+	    disabled)) {
+		snprintf(text, sizeof(text), "database \"%s\" is disabled",
+		    login->database);
+		fail(client, text);
+		return;
+	}
+	atomic_store(&client_row(client)->user,
+	    users_make(segment, login->user));
+	client->view = pool_view_get(sessions, pool);
+	atomic_store(&client_row(client)->pool, pool);
+	note_application_name(client);
+	ask_for_welcome(client);
+}
+
+static void
+on_granted(struct client *client)
+{
+	struct login *login = client->login;
+
+	if (login->for_console) {
+		enter_console(client);
+		return;
+	}
+	if (atomic_load(&client->sessions->segment->state->shutdown) !=
+	    SHUTDOWN_NONE) {
+		fail(client, "pooler is shutting down");
+		return;
+	}
+	enter_pool(client);
+}
+
+static const char *
+secret_of(const struct client *client, const char *user)
+{
+	const struct config *config = client->sessions->config;
+	const char *secret = config_find_secret(config, user);
+
+	/* A user of [users], or the console's own, has an empty password. */
+	if (secret == NULL && (config_find_user(config, user) != NULL ||
+	    strcmp(user, CONSOLE_DATABASE) == 0))
+		secret = "";
+	return secret;
+}
+
+/* What this login has cost or taught serves the next ones. */
+static void
+keep_what_was_learnt(struct client *client)
+{
+	struct segment *segment = client->sessions->segment;
+	const struct login *login = client->login;
+	const char *secret = secret_of(client, login->user);
+
+	if (auth_derived(login->auth) != NULL && secret != NULL)
+		keys_keep_derived(segment, login->user, secret,
+		    auth_derived(login->auth));
+}
+
+static void
+on_verdict(struct client *client, enum auth_verdict verdict,
+    struct writer *reply)
+{
+	struct login *login = client->login;
+	const struct scram_keys *learnt;
+
+	if (login->auth == NULL) {
+		fail(client, "out of memory");
+		return;
+	}
+	keep_what_was_learnt(client);
+	if (verdict == AUTH_REFUSED) {
+		if (auth_detail(login->auth) != NULL)
+			client_log(LOG_LEVEL_LOG, client, "%s",
+			    auth_detail(login->auth));
+		client_fail(client, auth_sqlstate(login->auth),
+		    auth_reason(login->auth));
+		return;
+	}
+	if (!client_send(client, reply->bytes, reply->used) ||
+	    verdict != AUTH_GRANTED)
+		return;
+	learnt = auth_learnt_keys(login->auth);
+	if (learnt != NULL)
+		keys_keep(client->sessions->segment, login->user,
+		    secret_of(client, login->user), learnt);
+	on_granted(client);
+}
+
+/* With auth_type any nobody is asked who he is, so the name must not count. */
+static bool
+may_be_anybody(const struct client *client)
+{
+	const struct config *config = client->sessions->config;
+	const struct config_database *database;
+
+	if (config->auth_type != AUTH_TYPE_ANY || client->login->for_console)
+		return true;
+	database = pool_view_database(config, client->login->database);
+	return database == NULL || database->user != NULL;
+}
+
+static void
+begin_auth(struct client *client)
+{
+	const struct config *config = client->sessions->config;
+	struct segment *segment = client->sessions->segment;
+	struct login *login = client->login;
+	uint8_t memory[AUTH_REPLY_MOST];
+	struct writer reply = writer_of(memory, sizeof(memory));
+	struct scram_secret derived;
+	struct auth_request request = {
+		.type = config->auth_type,
+		.user = login->user,
+		.secret = secret_of(client, login->user),
+		.scram_iterations = config->scram_iterations,
+		.mock_nonce = segment->state->mock_nonce,
+	};
+	enum auth_verdict verdict;
+
+	if (!may_be_anybody(client)) {
+		fail(client, "bouncer config error");
+		return;
+	}
+	if (request.secret == NULL && config->auth_type != AUTH_TYPE_ANY)
+		client_log(LOG_LEVEL_LOG, client, "no such user: %s",
+		    login->user);
+	if (keys_recall_derived(segment, login->user, request.secret,
+	    &derived))
+		request.derived = &derived;
+	login->auth = auth_begin(&request, &reply, &verdict);
+	memory_wipe(&derived, sizeof(derived));
+	on_verdict(client, verdict, &reply);
+}
+
+/* The pooler's own Unix user needs no password. */
+static bool
+is_own_console(struct client *client)
+{
+	client->own_uid_console = client->login->for_console &&
+	    client->is_unix && client->own_uid &&
+	    strcmp(client->login->user, CONSOLE_DATABASE) == 0;
+	if (client->own_uid_console &&
+	    client->sessions->config->log_connections)
+		client_log(LOG_LEVEL_LOG, client,
+		    "pgbouncer access from unix socket");
+	return client->own_uid_console;
+}
+
+/* --- the startup packet -------------------------------------------------- */
+
+static bool
+refuse_parameter(struct client *client, const char *where, const char *name,
+    const char *value)
+{
+	char text[128];
+
+	client_log(LOG_LEVEL_WARNING, client,
+	    "unsupported startup parameter%s: %s=%s", where, name, value);
+	snprintf(text, sizeof(text), "unsupported startup parameter%s: %s",
+	    where, name);
+	fail(client, text);
+	return false;
+}
+
+static bool
+is_ignored(const struct client *client, const char *name)
+{
+	return config_list_has(
+	    client->sessions->config->ignore_startup_parameters, name);
+}
+
+static bool
+take_setting(struct client *client, const char *where, const char *name,
+    const char *value, bool drop_unknown)
+{
+	struct parameters *parameters = client->sessions->parameters;
+	int index = parameters_index(parameters, name);
+
+	if (index != -1)
+		parameters_put(parameters, &client->login->given, index,
+		    value);
+	else if (!drop_unknown && !is_ignored(client, name))
+		return refuse_parameter(client, where, name, value);
+	return true;
+}
+
+static bool
+take_options(struct client *client, const char *options)
+{
+	bool drop_unknown = is_ignored(client, "options");
+	size_t size = strlen(options) + 1;
+	char *scratch = memory_get(size);
+	enum option_verdict verdict;
+	struct startup_parameter option;
+	bool good = true;
+
+	while (good && (verdict = startup_next_option(&options, scratch, size,
+	    &option)) == OPTION_FOUND)
+		good = take_setting(client, " in options", option.name,
+		    option.value, drop_unknown);
+	if (good && verdict == OPTION_BAD && !drop_unknown) {
+		fail(client, STARTUP_BAD_OPTION);
+		good = false;
+	}
+	memory_free(scratch);
+	return good;
+}
+
+static bool
+take_user(struct client *client, const char *name)
+{
+	if (strlen(name) >= USER_NAME_BYTES) {
+		fail(client, "username too long");
+		return false;
+	}
+	strcpy(client->login->user, name);
+	return true;
+}
+
+static void
+take_database(struct login *login, const char *name)
+{
+	login->database_too_long = strlen(name) >= DATABASE_NAME_BYTES;
+	snprintf(login->database, sizeof(login->database), "%.63s", name);
+}
+
+/* False: the client was refused. */
+static bool
+take_parameter(struct client *client, const struct startup_parameter *given)
+{
+	if (strcmp(given->name, "user") == 0)
+		return take_user(client, given->value);
+	if (strcmp(given->name, "database") == 0) {
+		take_database(client->login, given->value);
+		return true;
+	}
+	if (strcmp(given->name, "options") == 0)
+		return take_options(client, given->value);
+	if (startup_is_extension(given->name))
+		return true;
+	if (strcmp(given->name, "replication") == 0 &&
+	    strcasecmp(given->value, "false") != 0 &&
+	    strcasecmp(given->value, "off") != 0 &&
+	    strcasecmp(given->value, "no") != 0 &&
+	    strcmp(given->value, "0") != 0) {
+		fail(client, "replication is not supported by this release");
+		return false;
+	}
+	if (strcmp(given->name, "replication") == 0)
+		return true;
+	return take_setting(client, "", given->name, given->value, false);
+}
+
+static bool
+take_parameters(struct client *client, const struct startup *startup)
+{
+	struct login *login = client->login;
+	struct reader parameters = startup->parameters;
+	struct startup_parameter given;
+
+	while (startup_next(&parameters, &given))
+		if (!take_parameter(client, &given))
+			return false;
+	if (login->user[0] == '\0') {
+		fail(client, "no username supplied");
+		return false;
+	}
+	if (login->database[0] == '\0')
+		take_database(login, login->user);
+	login->for_console = strcmp(login->database, CONSOLE_DATABASE) == 0;
+	return true;
+}
+
+static bool
+count(struct client *client)
+{
+	struct sessions *sessions = client->sessions;
+
+	if (client->login->for_console)
+		return true;
+	client->counted = segment_count_client(sessions->segment,
+	    sessions->worker, (uint32_t)sessions->config->max_client_conn);
+	if (!client->counted)
+		fail(client, "no more connections allowed (max_client_conn)");
+	return client->counted;
+}
+
+static bool
+negotiate(struct client *client, const struct startup *startup)
+{
+	uint8_t memory[4096];
+	struct writer writer = writer_of(memory, sizeof(memory));
+
+	if (!startup->negotiate)
+		return true;
+	startup_write_negotiation(startup, &writer);
+	if (writer.failed) {
+		fail(client, "out of memory");
+		return false;
+	}
+	return client_send(client, writer.bytes, writer.used);
+}
+
+static void
+on_startup(struct client *client, const struct startup *startup)
+{
+	struct login *login = client->login;
+
+	if (!take_parameters(client, startup) || !count(client) ||
+	    !negotiate(client, startup))
+		return;
+	if (client->sessions->config->log_connections)
+		client_log(LOG_LEVEL_LOG, client, "login attempt: db=%s "
+		    "user=%s tls=no replication=no", login->database,
+		    login->user);
+	client_enter(client, CLIENT_AUTH);
+	if (is_own_console(client))
+		enter_console(client);
+	else
+		begin_auth(client);
+}
+
+/* No encryption here. Bytes behind the request may be anybody's. */
+static bool
+refuse_encryption(struct client *client, const struct startup *startup)
+{
+	if (buffer_length(&client->input) > startup->length) {
+		fail(client, startup->kind == STARTUP_SSL ?
+		    "received unencrypted data after SSL request" :
+		    "received unencrypted data after GSSAPI encryption "
+		    "request");
+		return false;
+	}
+	buffer_consume(&client->input, startup->length);
+	return client_send(client, (const uint8_t *)"N", 1);
+}
+
+/* True: there may be more in the input. */
+static bool
+take_first_packet(struct client *client)
+{
+	struct startup startup;
+
+	switch (startup_read(buffer_front(&client->input),
+	    buffer_length(&client->input),
+	    (uint32_t)client->sessions->config->max_packet_size, &startup)) {
+	case STARTUP_MORE:
+		return false;
+	case STARTUP_BAD:
+		fail(client, startup.reason);
+		return false;
+	case STARTUP_SSL:
+	case STARTUP_GSSENC:
+		return refuse_encryption(client, &startup);
+	case STARTUP_CANCEL:
+		cancel_begin(client, &startup.key);
+		return false;
+	case STARTUP_V3: {
+		/* What it points to may be let go of on the way. */
+		struct buffer packet = client->input;
+
+		memset(&client->input, 0, sizeof(client->input));
+		on_startup(client, &startup);
+		if (client_phase(client) != CLIENT_CLOSED &&
+		    buffer_length(&packet) > startup.length)
+			login_take(client, buffer_front(&packet) +
+			    startup.length, buffer_length(&packet) -
+			    startup.length);
+		buffer_clear(&packet);
+		return false;
+	}
+	}
+	return false;
+}
+
+static bool
+take_answer(struct client *client)
+{
+	uint8_t memory[AUTH_REPLY_MOST];
+	struct writer reply = writer_of(memory, sizeof(memory));
+	enum auth_verdict verdict;
+	struct buffer answer;
+	struct frame frame;
+
+	if (buffer_length(&client->input) > 0 &&
+	    buffer_front(&client->input)[0] != MESSAGE_PASSWORD) {
+		if (buffer_front(&client->input)[0] == MESSAGE_TERMINATE)
+			client_close(client, "client close request");
+		else if (buffer_front(&client->input)[0] == 0)
+			fail(client, "client re-sent startup pkt");
+		else
+			fail(client, "unknown pkt");
+		return false;
+	}
+	switch (frame_read(buffer_front(&client->input),
+	    buffer_length(&client->input), ANSWER_MOST, &frame)) {
+	case FRAME_MORE:
+		return false;
+	case FRAME_BAD:
+		fail(client, "bad packet header");
+		return false;
+	case FRAME_FOUND:
+		break;
+	}
+	if (!frame_whole(&frame, buffer_length(&client->input)))
+		return false;
+	answer = client->input;
+	memset(&client->input, 0, sizeof(client->input));
+	if (!buffer_append(&client->input, buffer_front(&answer) + frame.total,
+	    buffer_length(&answer) - frame.total)) {
+		buffer_clear(&answer);
+		fail(client, "out of memory");
+		return false;
+	}
+	verdict = auth_answer(client->login->auth, buffer_front(&answer) +
+	    FRAME_HEADER, frame.total - FRAME_HEADER, &reply);
+	buffer_clear(&answer);
+	on_verdict(client, verdict, &reply);
+	return client_phase(client) == CLIENT_AUTH;
+}
+
+void
+login_take(struct client *client, const uint8_t *bytes, size_t length)
+{
+	bool more = true;
+
+	if (client_phase(client) != CLIENT_STARTUP &&
+	    client_phase(client) != CLIENT_AUTH) {
+		client_take_early(client, bytes, length);
+		return;
+	}
+	if (!buffer_append(&client->input, bytes, length)) {
+		client_close(client, "out of memory");
+		return;
+	}
+	while (more && buffer_length(&client->input) > 0) {
+		if (client_phase(client) == CLIENT_STARTUP)
+			more = take_first_packet(client);
+		else if (client_phase(client) == CLIENT_AUTH)
+			more = take_answer(client);
+		else
+			more = false;
+	}
+}

@@ -1,0 +1,31 @@
+/*
+ * From connect() until a server connection can serve: PostgreSQL's start-up
+ * and authentication, then connect_query.
+ */
+#ifndef SESSION_LOGIN_AT_SERVER_H
+#define SESSION_LOGIN_AT_SERVER_H
+
+#include "session/server.h"
+
+/* For a row in phase OPENING that this worker has just been granted. */
+void login_at_server_begin(struct sessions *sessions, struct pool_view *view,
+    uint32_t row);
+
+/*
+ * The socket has an event. True: it is connected, go on; false: not yet, or
+ * it failed.
+ */
+bool login_at_server_connected(struct server *server) MUST_CHECK;
+
+/* A whole message of a server that logs in. */
+void login_at_server_take(struct server *server, uint8_t type,
+    const uint8_t *body, size_t length);
+
+/* Gives up; the text is remembered for clients, the reason goes to the log. */
+void login_at_server_failed(struct server *server, const char *text,
+    const char *reason);
+
+/* NULL is allowed. */
+void login_at_server_free(struct login_at_server *login);
+
+#endif

@@ -1,0 +1,142 @@
+#include "session/pool_view.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/memory.h"
+
+/* Servers that a pool opens at one time. */
+#define OPENING_MOST 4
+
+const struct config_database *
+pool_view_database(const struct config *config, const char *name)
+{
+	const struct config_database *database = config_find_database(config,
+	    name);
+
+	return database != NULL ? database : config->autodb;
+}
+
+void
+pool_view_refresh(struct sessions *sessions, struct pool_view *view)
+{
+	const struct config *config = sessions->config;
+	int size;
+
+	view->database = pool_view_database(config, view->database_name);
+	view->user = config_find_user(config, view->user_name);
+	if (view->database == NULL)
+		return;
+	size = config_pool_size(config, view->database, view->user);
+	view->mode = config_pool_mode(config, view->database, view->user);
+	view->policy = (struct pool_policy){
+		.size = size > 0 ? (uint32_t)size : 0,
+		.opening_most = OPENING_MOST,
+		.round_robin = config->server_round_robin != 0,
+		.login_retry = config->server_login_retry,
+		.lifetime = config_server_lifetime(config, view->database),
+		.idle_timeout = config->server_idle_timeout,
+	};
+	view->query_wait_timeout = config_query_wait_timeout(config,
+	    view->database, view->user);
+	view->query_timeout = config_query_timeout(config, view->user);
+	view->idle_transaction_timeout =
+	    config_idle_transaction_timeout(config, view->user);
+	view->transaction_timeout = config_transaction_timeout(config,
+	    view->user);
+	view->client_idle_timeout = config_client_idle_timeout(config,
+	    view->user);
+}
+
+struct pool_view *
+pool_view_get(struct sessions *sessions, uint32_t pool)
+{
+	struct segment *segment = sessions->segment;
+	struct pool_row *row = segment_pool(segment, pool);
+	struct pool_view *view = sessions->views[pool];
+
+	if (view != NULL)
+		return view;
+	view = memory_get(sizeof(*view));
+	view->pool = pool;
+	view->database_name = segment->databases[row->database].name;
+	view->user_name = segment->users[row->user].name;
+	view->stats = stats_of(segment, sessions->worker, pool);
+	pool_view_refresh(sessions, view);
+	sessions->views[pool] = view;
+	return view;
+}
+
+static bool
+unix_address(const char *directory, int port,
+    struct sockaddr_storage *address_out, socklen_t *length_out,
+    struct error *error)
+{
+	struct sockaddr_un *address = (void *)address_out;
+	int length;
+
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	length = snprintf(address->sun_path, sizeof(address->sun_path),
+	    "%s/.s.PGSQL.%d", directory, port);
+	if (length >= (int)sizeof(address->sun_path))
+		return error_set(error, "Unix socket path is too long");
+	*length_out = sizeof(*address);
+	if (directory[0] == '@') {
+		address->sun_path[0] = '\0';
+		*length_out = (socklen_t)(offsetof(struct sockaddr_un,
+		    sun_path) + (size_t)length);
+	}
+	return true;
+}
+
+/* The words of a comma list, in turn; the list has at least one. */
+static void
+choose_host(const char *list, unsigned turn, char *host, size_t size)
+{
+	unsigned count = 1;
+	size_t length;
+
+	for (const char *at = list; *at != '\0'; at++)
+		count += *at == ',';
+	for (turn %= count; turn > 0; turn--)
+		list = strchr(list, ',') + 1;
+	list += strspn(list, " \t");
+	length = strcspn(list, ", \t");
+	snprintf(host, size, "%.*s", (int)length, list);
+}
+
+bool
+pool_view_address(struct sessions *sessions, struct pool_view *view,
+    struct sockaddr_storage *address_out, socklen_t *length_out,
+    struct error *error)
+{
+	const struct config_database *database = view->database;
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+	    .ai_socktype = SOCK_STREAM }, *found;
+	char host[256], port[16];
+	int rc;
+
+	if (database->host == NULL || database->host[0] == '\0')
+		return unix_address(sessions->config->unix_socket_dir,
+		    database->port, address_out, length_out, error);
+	choose_host(database->host, view->next_host, host, sizeof(host));
+	if (database->load_balance_hosts == LOAD_BALANCE_ROUND_ROBIN)
+		view->next_host++;
+	if (host[0] == '/' || host[0] == '@')
+		return unix_address(host, database->port, address_out,
+		    length_out, error);
+	snprintf(port, sizeof(port), "%d", database->port);
+	rc = getaddrinfo(host, port, &hints, &found);
+	if (rc != 0)
+		return error_set(error, "DNS lookup failed: %s: result=%d",
+		    host, rc);
+	memcpy(address_out, found->ai_addr, found->ai_addrlen);
+	*length_out = found->ai_addrlen;
+	freeaddrinfo(found);
+	return true;
+}

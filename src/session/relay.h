@@ -1,0 +1,25 @@
+/*
+ * Bytes between a linked client and its server.
+ *
+ * Headers are read, bodies are passed on unseen.  What was read goes to the
+ * other side in one send, straight from the worker's read buffer; only what
+ * the other side does not take is copied.
+ */
+#ifndef SESSION_RELAY_H
+#define SESSION_RELAY_H
+
+#include "session/client.h"
+#include "session/server.h"
+
+/*
+ * Bytes of a linked client, from the start of a message or behind what was
+ * passed on before.  May close the client or the server.
+ */
+void relay_from_client(struct client *client, const uint8_t *bytes,
+    size_t length);
+
+/* Bytes of a linked server in step RELAYING, likewise. */
+void relay_from_server(struct server *server, const uint8_t *bytes,
+    size_t length);
+
+#endif

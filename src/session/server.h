@@ -1,0 +1,131 @@
+/*
+ * A server connection as this worker holds it.
+ *
+ * The row in the segment says whose it is; this struct holds the descriptor
+ * and, while this worker uses it, where the exchange stands.  A server is
+ * released only between messages with nothing outstanding, so nothing of
+ * this has to move when another worker takes it over.
+ *
+ *   LOGIN -> AT_REST <-> CHECKING -> SETTING -> RELAYING -> AT_REST
+ *               |                                  |
+ *               +-> RESETTING -> AT_REST  <--------+ (session mode)
+ *   every step -> LEAVING
+ *
+ * LEAVING: said goodbye and waits for PostgreSQL to hang up, so that a limit
+ * that PostgreSQL has is never exceeded either.
+ */
+#ifndef SESSION_SERVER_H
+#define SESSION_SERVER_H
+
+#include "base/log.h"
+#include "session/outstanding.h"
+#include "session/pool_view.h"
+
+enum server_step {
+	SERVER_AT_REST = 0,
+	SERVER_LOGIN,		/* connecting, logging in, connect_query */
+	SERVER_CHECKING,	/* server_check_query before use */
+	SERVER_SETTING,		/* tracked parameters */
+	SERVER_RELAYING,
+	SERVER_RESETTING,
+	SERVER_LEAVING,
+	SERVER_STEPS
+};
+
+struct login_at_server;
+
+struct server {
+	uint32_t		 tag;
+	uint32_t		 row;
+	uint32_t		 generation;
+	int			 fd;
+	struct sessions		*sessions;
+	struct watch		 watch;
+	enum server_step	 step;
+	struct client		*client;	/* linked here */
+	struct login_at_server	*login;		/* LOGIN only */
+	struct outstanding	 outstanding;
+	struct buffer		 partial;	/* a message not whole yet */
+	struct buffer		 backlog;	/* what it did not take yet */
+	uint32_t		 remaining;	/* of the message being read */
+	uint8_t			 status;	/* of its last ReadyForQuery */
+	bool			 dirty_values;	/* row's digest is old */
+	bool			 failed_setup;	/* an error while not relaying */
+	usec_t			 deadline;	/* LEAVING */
+	usec_t			 answered_at;	/* last bytes from it */
+	struct server		*next;		/* closed in this turn */
+};
+
+/* Our handle of a row's connection; NULL: this worker has none (yet). */
+struct server *server_get(struct sessions *sessions, uint32_t row);
+
+/* Takes a descriptor over, of the row's present generation. */
+struct server *server_hold(struct sessions *sessions, uint32_t row,
+    uint32_t generation, int fd);
+
+/* Opens one for this pool if it may have one more; see pool_open. */
+void server_open_if_needed(struct sessions *sessions, struct pool_view *view,
+    bool wanted);
+
+/*
+ * The client and this server belong together now, both rows say so.  False:
+ * the server turned out to be dead and is being closed; take another one.
+ */
+bool server_link(struct server *server, struct client *client) MUST_CHECK;
+
+/* Nothing is under way on it: to the next client, or to rest. */
+void server_release(struct server *server);
+
+/* The client of this server is gone; closes or resets it, as is safe. */
+void server_client_left(struct server *server, const char *reason);
+
+/*
+ * Says goodbye and sees to it that it is closed.  A linked client gets the
+ * reason as its error.
+ */
+void server_close(struct server *server, const char *reason);
+
+/* The row is CLOSING and ours: says goodbye, waits for the other end. */
+void server_leave(struct sessions *sessions, uint32_t row,
+    const char *reason);
+
+/* A dead worker left this row to us. */
+void server_adopt(struct sessions *sessions, uint32_t row);
+
+/* Watches it while it is idle. */
+void server_watch(struct server *server);
+
+/* The descriptor goes; the row is somebody else's business. */
+void server_forget(struct server *server);
+
+/*
+ * Bytes for the server.  False: the connection is broken and being closed.
+ * What it does not take is kept, and its client is not read meanwhile.
+ */
+bool server_send(struct server *server, const uint8_t *bytes, size_t length)
+    MUST_CHECK;
+
+/* A query of our own; its answer is swallowed by the step. */
+bool server_send_query(struct server *server, const char *text) MUST_CHECK;
+
+/* Reads on after its client had stopped it. */
+void server_resume_reading(struct server *server);
+void server_pause_reading(struct server *server);
+
+/* A ParameterStatus while it relays: its client wants that from now on. */
+void server_note_parameter(struct server *server, const uint8_t *body,
+    size_t length);
+
+/* It has logged in and is free for the first time. For login_at_server. */
+void server_login_done(struct server *server);
+
+/* Time-outs of this server. */
+void server_tick(struct server *server);
+
+void server_log(enum log_level level, const struct server *server,
+    const char *format, ...) PRINTF_LIKE(3, 4);
+
+struct pool_view *server_view(const struct server *server);
+struct server_row *server_row(const struct server *server);
+
+#endif

@@ -1,0 +1,275 @@
+#include "session/sessions.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/invariant.h"
+#include "base/memory.h"
+#include "session/cancel.h"
+#include "session/client.h"
+#include "session/login.h"
+#include "session/server.h"
+
+static void
+set_socket_options(struct sessions *sessions)
+{
+	const struct config *config = sessions->config;
+
+	sessions->socket_options = (struct socket_options){
+		.keepalive = config->tcp_keepalive != 0,
+		.keepcnt = config->tcp_keepcnt,
+		.keepidle = config->tcp_keepidle,
+		.keepintvl = config->tcp_keepintvl,
+		.user_timeout_msec = config->tcp_user_timeout,
+		.buffer_bytes = config->tcp_socket_buffer,
+	};
+}
+
+struct sessions *
+sessions_create(struct segment *segment, const struct config *config,
+    struct loop *loop, uint32_t worker, const struct sessions_owner *owner)
+{
+	struct sessions *sessions = memory_get(sizeof(*sessions));
+
+	sessions->segment = segment;
+	sessions->config = config;
+	sessions->loop = loop;
+	sessions->worker = worker;
+	sessions->owner = owner;
+	sessions->parameters = parameters_create(
+	    config->track_extra_parameters);
+	sessions->client_slab = slab_create(sizeof(struct client),
+	    segment->size.clients);
+	sessions->server_slab = slab_create(sizeof(struct server),
+	    segment->size.servers);
+	sessions->clients = memory_get(segment->size.clients *
+	    sizeof(*sessions->clients));
+	sessions->servers = memory_get(segment->size.servers *
+	    sizeof(*sessions->servers));
+	sessions->views = memory_get(segment->size.pools *
+	    sizeof(*sessions->views));
+	sessions->memory = memory_get(SESSIONS_HEADROOM + SESSIONS_READ_BYTES);
+	sessions->input = sessions->memory + SESSIONS_HEADROOM;
+	set_socket_options(sessions);
+	return sessions;
+}
+
+struct pool_caller
+sessions_caller(const struct sessions *sessions)
+{
+	return (struct pool_caller){ sessions->segment, sessions->worker,
+	    loop_now(sessions->loop) };
+}
+
+static uint32_t
+clients_used(const struct sessions *sessions)
+{
+	return atomic_load(&sessions->segment->state->clients_used);
+}
+
+static uint32_t
+servers_used(const struct sessions *sessions)
+{
+	return atomic_load(&sessions->segment->state->servers_used);
+}
+
+static uint32_t
+pools_used(const struct sessions *sessions)
+{
+	return atomic_load(&sessions->segment->state->pools_used);
+}
+
+void
+sessions_accept(struct sessions *sessions, int fd, bool is_unix)
+{
+	if (!is_unix)
+		socket_tune(fd, &sessions->socket_options);
+	if (client_accept(sessions, fd, is_unix) == NULL)
+		log_warning("no room for one more client");
+}
+
+void
+sessions_receive_server(struct sessions *sessions, uint32_t row,
+    uint32_t generation, int fd)
+{
+	struct server_row *server = segment_server(sessions->segment, row);
+	struct server *old = sessions->servers[row];
+
+	if (atomic_load(&server->generation) != generation ||
+	    (old != NULL && old->generation == generation)) {
+		close(fd);
+		return;
+	}
+	if (old != NULL)
+		server_forget(old);
+	server_hold(sessions, row, generation, fd);
+	atomic_fetch_or(&server->has_fd, UINT64_C(1) << sessions->worker);
+}
+
+static void
+take_gift(struct sessions *sessions, uint32_t row)
+{
+	struct pool_caller caller = sessions_caller(sessions);
+	struct client *client = sessions->clients[row];
+	uint32_t server;
+
+	if (client != NULL && pool_accept(&caller, row, &server))
+		client_take_server(client, server);
+}
+
+void
+sessions_take_mail(struct sessions *sessions, const struct mail *mail)
+{
+	switch ((enum mail_kind)mail->kind) {
+	case MAIL_GIVEN:
+		INVARIANT(mail->row < sessions->segment->size.clients);
+		if (sessions->segment->clients[mail->row].generation ==
+		    mail->generation)
+			take_gift(sessions, mail->row);
+		return;
+	case MAIL_ADOPT:
+		server_adopt(sessions, mail->row);
+		return;
+	case MAIL_POOL:
+		if (sessions->views[mail->row] != NULL)
+			login_on_pool_news(sessions,
+			    sessions->views[mail->row]);
+		return;
+	}
+}
+
+void
+sessions_recheck(struct sessions *sessions)
+{
+	struct segment *segment = sessions->segment;
+
+	for (uint32_t row = 0; row < clients_used(sessions); row++)
+		if (sessions->clients[row] != NULL &&
+		    segment->clients[row].phase == CLIENT_GIVEN)
+			take_gift(sessions, row);
+	for (uint32_t row = 0; row < servers_used(sessions); row++)
+		if (segment->servers[row].phase == SERVER_CANCELING ||
+		    segment->servers[row].worker == sessions->worker)
+			server_adopt(sessions, row);
+	for (uint32_t row = 0; row < pools_used(sessions); row++)
+		if (sessions->views[row] != NULL)
+			login_on_pool_news(sessions, sessions->views[row]);
+}
+
+/* Idle servers of mine that are to go, and servers that clients wait for. */
+static void
+keep_pool_up(struct sessions *sessions, struct pool_view *view)
+{
+	struct pool_caller caller = sessions_caller(sessions);
+	const char *reason;
+	uint32_t row;
+
+	while ((row = pool_pick_stale(&caller, view->pool, &view->policy,
+	    &reason)) != NO_ROW)
+		server_leave(sessions, row, reason);
+	if (view->database != NULL)
+		server_open_if_needed(sessions, view,
+		    view->to_welcome != NULL);
+}
+
+/* Every worker that has a view keeps the pool up; the lock sorts it out. */
+static void
+keep_pools_up(struct sessions *sessions)
+{
+	struct segment *segment = sessions->segment;
+
+	for (uint32_t row = 0; row < pools_used(sessions); row++) {
+		const struct pool_row *pool = &segment->pools[row];
+
+		if (!atomic_load(&pool->used) || (sessions->views[row] == NULL
+		    && pool->idle_count == 0))
+			continue;
+		keep_pool_up(sessions, pool_view_get(sessions, row));
+	}
+}
+
+void
+sessions_on_order(struct sessions *sessions)
+{
+	uint32_t mode = atomic_load(&sessions->segment->state->shutdown);
+
+	for (uint32_t row = 0; row < clients_used(sessions); row++) {
+		struct client *client = sessions->clients[row];
+
+		if (client != NULL && mode == SHUTDOWN_WAIT_FOR_SERVERS &&
+		    client_phase(client) == CLIENT_WAITING)
+			client_fail(client, SQLSTATE_OF_POOLER,
+			    "server shutting down");
+	}
+	keep_pools_up(sessions);
+}
+
+void
+sessions_tick(struct sessions *sessions)
+{
+	for (uint32_t row = 0; row < servers_used(sessions); row++)
+		if (sessions->servers[row] != NULL)
+			server_tick(sessions->servers[row]);
+	for (uint32_t row = 0; row < clients_used(sessions); row++)
+		if (sessions->clients[row] != NULL)
+			client_tick(sessions->clients[row]);
+	cancel_tick(sessions);
+	keep_pools_up(sessions);
+}
+
+void
+sessions_configure(struct sessions *sessions, const struct config *config)
+{
+	sessions->config = config;
+	set_socket_options(sessions);
+	for (uint32_t row = 0; row < pools_used(sessions); row++)
+		if (sessions->views[row] != NULL)
+			pool_view_refresh(sessions, sessions->views[row]);
+	for (uint32_t row = 0; row < clients_used(sessions); row++) {
+		struct client *client = sessions->clients[row];
+
+		if (client != NULL && client->view != NULL &&
+		    client->view->database == NULL)
+			client_fail(client, SQLSTATE_OF_POOLER,
+			    "database removed");
+	}
+	keep_pools_up(sessions);
+}
+
+/* A row that was freed, by whomever: our descriptor of it goes. */
+static void
+sweep_descriptors(struct sessions *sessions)
+{
+	struct segment *segment = sessions->segment;
+	uint32_t epoch = atomic_load(&segment->state->servers_epoch);
+
+	if (LIKELY(epoch == sessions->servers_epoch))
+		return;
+	sessions->servers_epoch = epoch;
+	for (uint32_t row = 0; row < servers_used(sessions); row++) {
+		struct server *server = sessions->servers[row];
+
+		if (server != NULL && server->generation !=
+		    atomic_load(&segment->servers[row].generation))
+			server_forget(server);
+	}
+}
+
+void
+sessions_end_of_turn(struct sessions *sessions)
+{
+	sweep_descriptors(sessions);
+	cancel_free_closed(sessions);
+	while (sessions->closed_clients != NULL) {
+		struct client *client = sessions->closed_clients;
+
+		sessions->closed_clients = client->next;
+		slab_put(sessions->client_slab, client);
+	}
+	while (sessions->closed_servers != NULL) {
+		struct server *server = sessions->closed_servers;
+
+		sessions->closed_servers = server->next;
+		slab_put(sessions->server_slab, server);
+	}
+}

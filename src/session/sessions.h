@@ -1,0 +1,107 @@
+/*
+ * All clients and servers of one worker, and what they share.
+ *
+ * The worker feeds this with accepted sockets, descriptors, mail and ticks;
+ * it calls up through struct sessions_owner only.
+ */
+#ifndef SESSION_SESSIONS_H
+#define SESSION_SESSIONS_H
+
+#include "base/buffer.h"
+#include "base/slab.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "net/socket.h"
+#include "pool/pool.h"
+#include "session/parameters.h"
+#include "shm/segment.h"
+
+struct cancel;
+struct client;
+struct pool_view;
+struct server;
+
+/* What a session may ask of the worker that it lives in. */
+struct sessions_owner {
+	void	 *context;
+	/*
+	 * A server connection has logged in: every other process gets its
+	 * descriptor, and has_fd of the row says who did.
+	 */
+	void	(*publish_server)(void *context, uint32_t row, int fd);
+	/* Hands over descriptors that are on their way to this worker. */
+	void	(*collect_descriptors)(void *context);
+	/* May this user enter the console? */
+	bool	(*may_enter_console)(void *context, const char *user);
+	/* The console's share of the login reply. */
+	void	(*greet_console)(void *context, struct buffer *reply);
+	/* A whole message of a console client. */
+	void	(*on_console)(void *context, struct client *client,
+		    uint8_t type, const uint8_t *body, size_t length);
+	void	(*on_console_gone)(void *context, struct client *client);
+};
+
+/* What PgBouncer gives its own errors; drivers know it. */
+#define SQLSTATE_OF_POOLER "08P01"
+
+/* Room in front of what is read, for what is left of the last time. */
+#define SESSIONS_HEADROOM (32 * 1024)
+#define SESSIONS_READ_BYTES (64 * 1024)
+/* What is kept for a peer that does not read, until its source is paused. */
+#define SESSIONS_BACKLOG (64 * 1024)
+
+struct sessions {
+	struct segment			*segment;
+	const struct config		*config;
+	struct loop			*loop;
+	uint32_t			 worker;
+	const struct sessions_owner	*owner;
+	struct parameters		*parameters;
+	struct socket_options		 socket_options;
+	struct slab			*client_slab;
+	struct client			**clients;	/* by row */
+	struct server			**servers;	/* by row; NULL: none */
+	struct pool_view		**views;	/* by pool */
+	struct slab			*server_slab;
+	struct client			*closed_clients; /* freed at the end */
+	struct server			*closed_servers; /* of this turn */
+	struct cancel			*cancels;	/* under way */
+	struct cancel			*closed_cancels;
+	uint32_t			 servers_epoch;	/* last swept */
+	uint8_t				*memory;
+	uint8_t				*input;		/* read to here */
+};
+
+struct sessions *sessions_create(struct segment *segment,
+    const struct config *config, struct loop *loop, uint32_t worker,
+    const struct sessions_owner *owner);
+
+/* A new configuration is in force; the old one is not needed any more. */
+void sessions_configure(struct sessions *sessions,
+    const struct config *config);
+
+/* An accepted socket; nothing was read from it. */
+void sessions_accept(struct sessions *sessions, int fd, bool is_unix);
+
+/* A descriptor of a server connection, from another process; taken over. */
+void sessions_receive_server(struct sessions *sessions, uint32_t row,
+    uint32_t generation, int fd);
+
+void sessions_take_mail(struct sessions *sessions, const struct mail *mail);
+
+/* Mail was lost: look at all rows of this worker. */
+void sessions_recheck(struct sessions *sessions);
+
+/* The segment's epoch moved: paused, resumed, shutting down. */
+void sessions_on_order(struct sessions *sessions);
+
+/* Three times a second. */
+void sessions_tick(struct sessions *sessions);
+
+/* Closed sessions are freed, descriptors of freed rows closed. */
+void sessions_end_of_turn(struct sessions *sessions);
+
+/* Who calls the pool, and when. */
+struct pool_caller sessions_caller(const struct sessions *sessions);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * One row for each client, written by the worker that serves it.
+ *
+ * While the client is in a pool's waiting list, its phase, server and list
+ * links belong to the pool's lock instead.
+ *
+ *   FREE -> STARTUP -> AUTH -> WELCOME -> IDLE ---> WAITING -> GIVEN
+ *              |                            ^  \                 |
+ *              +-> CANCEL                   |   +--> LINKED <----+
+ *                                           +----------+
+ *
+ * GIVEN: another worker has put a server into its hands; its own worker has
+ * mail about it and has not picked it up yet.
+ */
+#ifndef SHM_CLIENTS_H
+#define SHM_CLIENTS_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/address.h"
+
+#define NO_ROW UINT32_MAX
+
+enum client_phase {
+	CLIENT_FREE = 0,
+	CLIENT_STARTUP,		/* nothing known yet */
+	CLIENT_AUTH,		/* name known, not let in yet */
+	CLIENT_WELCOME,		/* let in; waits for its pool's first server */
+	CLIENT_IDLE,
+	CLIENT_WAITING,		/* in its pool's queue */
+	CLIENT_GIVEN,
+	CLIENT_LINKED,
+	CLIENT_CONSOLE,
+	CLIENT_CANCEL,		/* carries a cancel request */
+	CLIENT_CLOSED,		/* going away in this turn */
+	CLIENT_PHASES
+};
+
+struct client_row {
+	_Alignas(CACHE_LINE)
+	_Atomic uint32_t phase;		/* enum client_phase */
+	uint32_t	 generation;	/* moves when the row is freed */
+	_Atomic uint32_t worker;	/* NO_ROW while it is free */
+	_Atomic uint32_t pool;		/* NO_ROW before login, on the console */
+	_Atomic uint32_t user;		/* row of its login name, or NO_ROW */
+	uint32_t	 server;	/* WAITING: NO_ROW; GIVEN, LINKED: row */
+	uint32_t	 next, prev;	/* the pool's waiting list */
+	uint32_t	 id;
+	usec_t		 wait_since;	/* began to wait; 0: does not */
+	usec_t		 request_at;	/* last packet */
+	usec_t		 query_at;	/* its query began; 0: none */
+	usec_t		 connect_at;
+	struct address	 remote, local;
+	uint32_t	 remote_pid;	/* Unix socket: the peer's */
+	uint32_t	 close_needed;
+	char		 application_name[64];
+};
+
+/* Claims a free row for this worker; NO_ROW: all are in use. */
+struct segment;
+uint32_t clients_claim(struct segment *segment, uint32_t worker);
+void clients_free(struct segment *segment, uint32_t row);
+
+/* What reports show as `ptr`: unique among live clients and servers. */
+uint64_t clients_handle(struct segment *segment, uint32_t row);
+
+#endif

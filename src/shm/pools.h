@@ -1,0 +1,73 @@
+/*
+ * One row for each pool, (database, user), and for each database and user
+ * that has ever been asked for.
+ *
+ * A pool's lists and counts are kept under its lock and can be rebuilt from
+ * the rows of clients and servers at any time (pool/repair.h).
+ */
+#ifndef SHM_POOLS_H
+#define SHM_POOLS_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "shm/clients.h"
+#include "shm/lock.h"
+
+#define DATABASE_NAME_BYTES 64
+#define USER_NAME_BYTES 128
+#define WELCOME_BYTES 8192
+#define FAILURE_BYTES 128
+
+struct database_row {
+	_Atomic uint32_t used;
+	char		 name[DATABASE_NAME_BYTES];
+	_Atomic uint32_t paused, disabled;
+};
+
+/* What is learnt about a user, by whichever worker, and serves all. */
+struct user_row {
+	_Atomic uint32_t used;
+	char		 name[USER_NAME_BYTES];
+	struct lock	 lock;		/* guards what follows */
+	uint32_t	 has_derived;	/* a SCRAM secret, made from … */
+	uint8_t		 derived_from[32];	/* … a plain one: its SHA-256 */
+	uint8_t		 derived[256];
+	uint32_t	 has_keys;	/* what opens PostgreSQL, learnt … */
+	uint8_t		 keys_from[32];	/* … at a login with this secret */
+	uint8_t		 keys[64];
+};
+
+struct pool_row {
+	_Atomic uint32_t used;
+	uint32_t	 database, user; /* rows */
+	uint32_t	 forced_user;
+	_Alignas(CACHE_LINE)
+	struct lock	 lock;		/* guards all that follows */
+	uint32_t	 idle_head, idle_tail;	/* head: used most recently */
+	uint32_t	 idle_count;
+	uint32_t	 wait_head, wait_tail;	/* head: waits longest */
+	uint32_t	 wait_count;
+	uint32_t	 server_count;	/* rows of this pool that occupy it */
+	uint32_t	 opening_count;	/* of those: being opened */
+	uint32_t	 closing_count;	/* of those: saying goodbye */
+	usec_t		 failed_at;	/* last failed attempt; 0: none since */
+	char		 failure[FAILURE_BYTES];  /* the text for clients */
+	char		 failure_state[6];	/* its SQLSTATE */
+	_Atomic uint32_t welcome_length; /* 0: not known yet */
+	uint8_t		 welcome[WELCOME_BYTES]; /* ParameterStatus messages */
+};
+
+struct segment;
+
+/* Find or make a row; NO_ROW: not there / no room left. */
+uint32_t databases_find(struct segment *segment, const char *name);
+uint32_t databases_make(struct segment *segment, const char *name);
+uint32_t users_find(struct segment *segment, const char *name);
+uint32_t users_make(struct segment *segment, const char *name);
+uint32_t pools_find(struct segment *segment, const char *database,
+    const char *user);
+uint32_t pools_make(struct segment *segment, const char *database,
+    const char *user, bool forced_user);
+
+#endif

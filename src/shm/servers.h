@@ -1,0 +1,84 @@
+/*
+ * One row for each server connection, written under its pool's lock.
+ *
+ *   FREE -> OPENING -> IDLE -> ACTIVE -> IDLE           a client of my own
+ *                        |        |
+ *                        |        +-> GIVEN -> ACTIVE   handed to another
+ *                        |        +-> TESTING -> IDLE   reset query
+ *                        |        +-> CANCELING -> IDLE a cancel is under way
+ *   every phase -> CLOSING -> FREE
+ *
+ *   FREE -> CANCEL_LINK -> FREE    carries a cancel request to PostgreSQL
+ *
+ * `worker` is who acts on it: opener, holder, or last holder while it is
+ * idle (it watches the socket), or who sees to it that it is closed.
+ * `generation` moves when the row is freed: a descriptor of an older
+ * generation is to be closed by whoever holds it.
+ */
+#ifndef SHM_SERVERS_H
+#define SHM_SERVERS_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/address.h"
+
+enum server_phase {
+	SERVER_FREE = 0,
+	SERVER_OPENING,		/* connecting and logging in */
+	SERVER_IDLE,		/* in its pool's idle list */
+	SERVER_GIVEN,		/* promised to a client of another worker */
+	SERVER_ACTIVE,		/* linked */
+	SERVER_TESTING,		/* running a reset query, no client */
+	SERVER_CANCELING,	/* released; waits for a cancel to be done */
+	SERVER_CANCEL_LINK,
+	SERVER_CLOSING,		/* waits for PostgreSQL to be gone, too */
+	SERVER_PHASES
+};
+
+/* What a server connection was told last, by tracked parameter. */
+#define PARAMETERS_MOST 16
+#define PARAMETER_VALUE_BYTES 128	/* with the final NUL */
+#define PARAMETER_APPLICATION_NAME 4	/* its place; reports show it */
+
+struct parameter_values {
+	uint8_t	digest[16];		/* of all values; equal means equal */
+	char	values[PARAMETERS_MOST][PARAMETER_VALUE_BYTES];
+};
+
+struct server_row {
+	_Alignas(CACHE_LINE)
+	_Atomic uint32_t phase;		/* enum server_phase */
+	_Atomic uint32_t generation;
+	_Atomic uint32_t pool;		/* NO_ROW while it is free */
+	_Atomic uint32_t worker;	/* NO_ROW while it is free */
+	uint32_t	 client;	/* GIVEN, ACTIVE: row */
+	uint32_t	 client_generation;
+	uint32_t	 next, prev;	/* the pool's idle list */
+	uint32_t	 close_needed;	/* close when next released */
+	uint32_t	 cancels;	/* cancel links under way to it */
+	uint32_t	 target;	/* CANCEL_LINK: the server it is about */
+	_Atomic uint64_t has_fd;	/* slots that have a descriptor */
+	_Alignas(CACHE_LINE)
+	usec_t		 connected_at;
+	usec_t		 idle_since;
+	usec_t		 request_at;
+	uint32_t	 backend_pid, backend_secret;
+	uint32_t	 id;
+	struct address	 remote, local;
+	struct parameter_values parameters;
+};
+
+struct segment;
+/*
+ * Claims a free row for this worker, OPENING; NO_ROW: all are in use.  The
+ * caller holds the pool's lock and fills in pool.
+ */
+uint32_t servers_claim(struct segment *segment, uint32_t worker);
+/* Moves the generation, so that all holders close their descriptors. */
+void servers_free(struct segment *segment, uint32_t row);
+
+/* What reports show as `ptr`: unique among live clients and servers. */
+uint64_t servers_handle(struct segment *segment, uint32_t row);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * What holds for the whole pooler: paused or not, shutting down or not, what
+ * all workers must know alike.
+ *
+ * Orders to everybody are words here plus a new epoch; workers look at the
+ * epoch once a turn, and whoever changes it wakes those that sleep.
+ */
+#ifndef SHM_STATE_H
+#define SHM_STATE_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "shm/lock.h"
+
+enum shutdown_mode {
+	SHUTDOWN_NONE = 0,
+	SHUTDOWN_WAIT_FOR_CLIENTS,
+	SHUTDOWN_WAIT_FOR_SERVERS,
+	SHUTDOWN_NOW
+};
+
+#define STATE_NONCE_BYTES 32
+
+struct state {
+	struct lock	 naming;	/* making databases, users, pools */
+	_Atomic uint32_t paused;	/* PAUSE without a database */
+	_Atomic uint32_t shutdown;	/* enum shutdown_mode; never goes back */
+	_Atomic uint32_t epoch;		/* moves with each order */
+	_Atomic uint32_t servers_epoch;	/* moves when a server row is freed */
+	_Atomic uint32_t config_generation; /* moves with each RELOAD */
+	_Atomic uint32_t next_id;	/* SHOW CLIENTS.id */
+	_Atomic uint64_t watchers;	/* workers that wait for closed servers */
+	usec_t		 started_at;
+	/* Same salt for the same unknown name in all workers, and later on. */
+	uint8_t		 mock_nonce[STATE_NONCE_BYTES];
+	/* Highest row ever used plus one: reports need not look further. */
+	_Atomic uint32_t clients_used, servers_used, pools_used;
+	_Atomic uint32_t databases_used, users_used;
+};
+
+#endif

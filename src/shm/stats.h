@@ -1,0 +1,73 @@
+/*
+ * Counters: one row for each worker and pool, written by that worker alone,
+ * summed when somebody asks.  A dead worker's row stays and counts on.
+ *
+ * Averages are differences to a snapshot taken one to two periods ago, by
+ * the supervisor, so that every worker gives the same answer.
+ */
+#ifndef SHM_STATS_H
+#define SHM_STATS_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+
+enum stat {
+#define STAT(name, help) STAT_##name,
+#include "shm/stats.def"
+#undef STAT
+	STATS
+};
+
+struct stats_row {
+	_Alignas(CACHE_LINE)
+	_Atomic uint64_t counters[STATS];
+};
+
+struct stats_totals {
+	uint64_t counters[STATS];
+};
+
+/* Two snapshots of each pool; guarded by a sequence that is odd in between. */
+struct stats_history {
+	_Atomic uint32_t sequence;
+	uint32_t	 newest;	/* 0 or 1 */
+	usec_t		 taken_at[2];
+};
+
+struct segment;
+
+/* The calling worker's own row. */
+struct stats_row *stats_of(struct segment *segment, uint32_t worker,
+    uint32_t pool);
+
+/* Only the one writer of a row may call this. */
+static inline void
+stats_add(struct stats_row *row, enum stat stat, uint64_t amount)
+{
+	uint64_t old = atomic_load_explicit(&row->counters[stat],
+	    memory_order_relaxed);
+
+	atomic_store_explicit(&row->counters[stat], old + amount,
+	    memory_order_relaxed);
+}
+
+/* Over all workers, since the pool was made. */
+void stats_total(struct segment *segment, uint32_t pool,
+    struct stats_totals *totals_out);
+
+/* One worker over all pools. */
+void stats_of_worker(struct segment *segment, uint32_t worker,
+    struct stats_totals *totals_out);
+
+/*
+ * What a pool's totals were one to two periods ago, and when that was
+ * (monotonic).  Before the first snapshot: zeros at the start.
+ */
+usec_t stats_before(struct segment *segment, uint32_t pool,
+    struct stats_totals *totals_out);
+
+/* The supervisor, once each stats_period. */
+void stats_take_snapshot(struct segment *segment, usec_t now);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * The channels between processes that outlive each single worker.
+ *
+ * An inbox belongs to a slot: what is in it when a worker dies is read by its
+ * replacement.  The lifeline has one write end, here: its other ends see the
+ * end of file when the supervisor is gone, however it went.
+ */
+#ifndef SUPERVISOR_CHANNELS_H
+#define SUPERVISOR_CHANNELS_H
+
+#include "base/base.h"
+#include "base/error.h"
+#include "shm/roster.h"
+
+#define CHANNELS_SUPERVISOR ROSTER_SLOTS	/* its place in the arrays */
+
+struct channels {
+	unsigned slots;
+	int	 inboxes[ROSTER_SLOTS + 1];	/* read ends; -1: unused */
+	int	 outboxes[ROSTER_SLOTS + 1];	/* write ends */
+	int	 lifeline[2];
+};
+
+bool channels_open(struct channels *channels, unsigned slots,
+    struct error *error) MUST_CHECK;
+void channels_close(struct channels *channels);
+
+/* In the child of this slot: only its own inbox, no hold on the lifeline. */
+void channels_leave(struct channels *channels, unsigned slot);
+
+#endif

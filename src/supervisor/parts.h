@@ -1,0 +1,77 @@
+/*
+ * What the supervisor is made of; private to its folder.
+ */
+#ifndef SUPERVISOR_PARTS_H
+#define SUPERVISOR_PARTS_H
+
+#include "config/config.h"
+#include "contract/inheritance.h"
+#include "net/listener.h"
+#include "shm/segment.h"
+#include "supervisor/channels.h"
+#include "supervisor/children.h"
+#include "supervisor/pidfile.h"
+#include "supervisor/privileges.h"
+#include "supervisor/respawn.h"
+#include "supervisor/server_fds.h"
+#include "supervisor/signals.h"
+#include "supervisor/supervisor.h"
+
+/*
+ *   SERVING -> DRAINING -> STOPPING      DRAINING waits for clients or
+ *       |                     ^          servers; state->shutdown says which
+ *       +---------------------+
+ */
+enum supervisor_phase {
+	SUPERVISOR_SERVING = 0,
+	SUPERVISOR_DRAINING,
+	SUPERVISOR_STOPPING
+};
+
+/* Who wants to know how a reload went. */
+struct asker {
+	unsigned	slot;
+	uint32_t	id;
+};
+
+#define ASKERS_MOST 64
+
+/*
+ * One reload at a time.  Who asks while one is under way waits for the next,
+ * because the files may have changed after the first had read them.
+ */
+struct reload {
+	uint64_t	waits_for;	/* slots that are not DONE yet */
+	uint32_t	generation;
+	usec_t		began_at;
+	bool		again;
+	struct asker	askers[ASKERS_MOST], later[ASKERS_MOST];
+	unsigned	asker_count, later_count;
+};
+
+struct supervisor {
+	const struct supervisor_options *options;
+	const struct supervisor_lives	*lives;
+	struct config			*config;
+	enum supervisor_phase		 phase;
+	unsigned			 workers;
+	struct identity			 identity;
+	struct segment			*segment;
+	struct channels			 channels;
+	struct listener			 listeners[LISTENERS_MOST];
+	unsigned			 listener_count;
+	struct signals			 signals;
+	struct children			 children;
+	struct respawn			 respawn[ROSTER_SLOTS];
+	struct server_fds		 server_fds;
+	struct pidfile			 pidfile;
+	struct reload			 reload;
+	int				 ready_fd;	/* daemon_is_ready() */
+	bool				 detached;	/* has no stderr */
+	int				 log_fd;	/* the log's file; -1 */
+	struct stats_totals		 stats_before;
+	usec_t				 stats_at, swept_at;
+	unsigned			 last_host;	/* vacancies_serve() */
+};
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * Reading the configuration again, for all processes at once.
+ *
+ *   HUP, RELOAD -> load -> bundle to each worker -> all DONE -> answer
+ *                   |
+ *                   +-> wrong: nothing changes anywhere, the answer says why
+ *
+ * A worker that dies meanwhile is not waited for: its replacement is born
+ * with the new configuration.
+ */
+#ifndef SUPERVISOR_RELOAD_H
+#define SUPERVISOR_RELOAD_H
+
+#include "supervisor/parts.h"
+
+/* Reads now, or right after the reload that is under way. */
+void reload_begin(struct supervisor *supervisor);
+
+/* The same for a console, which gets an answer. */
+void reload_ask(struct supervisor *supervisor, unsigned slot, uint32_t id);
+
+/* The worker of this slot works with that generation now. */
+void reload_note_done(struct supervisor *supervisor, unsigned slot,
+    uint32_t generation);
+
+/* The worker is dead: nobody waits for it, and it needs no answer. */
+void reload_forget(struct supervisor *supervisor, unsigned slot);
+
+/* Gives up waiting for workers that do not answer. */
+void reload_check(struct supervisor *supervisor, usec_t now);
+
+/*
+ * Parameters that only a restart changes keep the value that `old` has; logs
+ * where `new` had another one.
+ */
+void reload_carry_over(const struct config *old, struct config *new);
+
+#endif

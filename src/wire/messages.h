@@ -1,0 +1,165 @@
+/*
+ * Messages of PostgreSQL's protocol 3.0, built and taken apart.
+ *
+ * write_* adds one whole message to a writer; what does not fit sets its
+ * `failed`.  read_* takes the body of a message, the bytes after the length
+ * word; false means that it is not what the manual says ("Message Formats").
+ * Strings read point into the body and live as long as it does.  None of
+ * these allocates.
+ */
+#ifndef WIRE_MESSAGES_H
+#define WIRE_MESSAGES_H
+
+#include "wire/reader.h"
+#include "wire/writer.h"
+
+/* MESSAGE_QUERY = 'Q' and so on. */
+enum message_type {
+#define FRONTEND(name, letter, text) MESSAGE_##name = letter,
+#define BACKEND(name, letter, text) MESSAGE_##name = letter,
+#define EITHER(name, letter, text) MESSAGE_##name = letter,
+#include "wire/messages.def"
+#undef FRONTEND
+#undef BACKEND
+#undef EITHER
+};
+
+/* For logs: "Query"; NULL if there is no such message in this direction. */
+const char *message_name_from_client(uint8_t type);
+const char *message_name_from_server(uint8_t type);
+
+/* SQLSTATE_PROTOCOL_VIOLATION is "08P01", and so on. */
+#define SQLSTATE(name, code) extern const char SQLSTATE_##name[6];
+#include "wire/sqlstates.def"
+#undef SQLSTATE
+
+/* The codes of Authentication messages; others exist and are not for us. */
+enum authentication_code {
+	AUTHENTICATION_OK = 0,
+	AUTHENTICATION_CLEARTEXT = 3,
+	AUTHENTICATION_MD5 = 5,
+	AUTHENTICATION_SASL = 10,
+	AUTHENTICATION_SASL_CONTINUE = 11,
+	AUTHENTICATION_SASL_FINAL = 12
+};
+
+#define SASL_MECHANISM "SCRAM-SHA-256"
+
+#define PROTOCOL_3_0 UINT32_C(0x00030000)
+
+/* Where a transaction stands: the byte in ReadyForQuery. */
+enum transaction_status {
+	TRANSACTION_NONE = 'I',
+	TRANSACTION_OPEN = 'T',
+	TRANSACTION_FAILED = 'E'
+};
+
+/* What BackendKeyData gives and CancelRequest takes. */
+struct backend_key {
+	uint32_t	pid, secret;
+};
+
+/* The fields of ErrorResponse and NoticeResponse that we use. */
+struct notice {
+	const char	*severity;	/* "FATAL", "ERROR", "NOTICE" ... */
+	const char	*sqlstate;
+	const char	*text;
+	const char	*detail;	/* NULL: none */
+};
+
+/* --- towards clients ---------------------------------------------------- */
+
+/*
+ * Exactly the fields S, C, M (and D if there is a detail), as PgBouncer
+ * does; no V.
+ */
+void write_error_response(struct writer *writer, const struct notice *notice);
+void write_notice_response(struct writer *writer, const struct notice *notice);
+/* The error of a pooler that gives a client up: FATAL, 08P01, text. */
+void write_fatal(struct writer *writer, const char *text);
+
+void write_authentication_ok(struct writer *writer);
+void write_authentication_cleartext(struct writer *writer);
+void write_authentication_md5(struct writer *writer, const uint8_t salt[4]);
+/* Offers SCRAM-SHA-256 and nothing else. */
+void write_authentication_sasl(struct writer *writer);
+void write_authentication_sasl_continue(struct writer *writer,
+    const void *data, size_t length);
+void write_authentication_sasl_final(struct writer *writer,
+    const void *data, size_t length);
+
+void write_ready_for_query(struct writer *writer,
+    enum transaction_status status);
+void write_backend_key_data(struct writer *writer,
+    const struct backend_key *key);
+void write_parameter_status(struct writer *writer, const char *name,
+    const char *value);
+void write_command_complete(struct writer *writer, const char *tag);
+
+/* --- towards servers ---------------------------------------------------- */
+
+void write_ssl_request(struct writer *writer);
+/*
+ * StartupMessage, protocol 3.0.  Begin, any number of parameters, end:
+ * `user` is the one that has to be there.
+ */
+void write_startup_begin(struct writer *writer);
+void write_startup_parameter(struct writer *writer, const char *name,
+    const char *value);
+void write_startup_end(struct writer *writer);
+void write_cancel_request(struct writer *writer, const struct backend_key *key);
+void write_password(struct writer *writer, const char *password);
+void write_sasl_initial_response(struct writer *writer, const void *data,
+    size_t length);
+void write_sasl_response(struct writer *writer, const void *data,
+    size_t length);
+void write_query(struct writer *writer, const char *query);
+void write_sync(struct writer *writer);
+void write_terminate(struct writer *writer);
+
+/* --- from servers ------------------------------------------------------- */
+
+/*
+ * Also takes NoticeResponse.  Never leaves a field NULL but detail: what the
+ * server left out is "ERROR", "XX000" and "" (CVE-2026-6666 was a missing
+ * SQLSTATE).  False: fields are cut off; what came before is filled in, so
+ * that even a broken error can be logged.
+ */
+bool read_error_response(struct reader body, struct notice *notice_out);
+
+bool read_parameter_status(struct reader body, const char **name_out,
+    const char **value_out) MUST_CHECK;
+
+/* Protocol 3.0, which is all we ask for: exactly 4 + 4 bytes. */
+bool read_backend_key_data(struct reader body, struct backend_key *key_out)
+    MUST_CHECK;
+
+/* False as well if the status is none of the three. */
+bool read_ready_for_query(struct reader body,
+    enum transaction_status *status_out) MUST_CHECK;
+
+bool read_command_complete(struct reader body, const char **tag_out)
+    MUST_CHECK;
+
+struct authentication {
+	uint32_t	code;	/* any: enum authentication_code or another */
+	struct reader	data;	/* what follows the code */
+};
+
+bool read_authentication(struct reader body, struct authentication *out)
+    MUST_CHECK;
+
+/* --- from clients ------------------------------------------------------- */
+
+/* A string and nothing behind it: PasswordMessage, Query. */
+bool read_single_string(struct reader body, const char **text_out) MUST_CHECK;
+
+struct sasl_initial {
+	const char	*mechanism;
+	struct reader	 data;	/* empty if the client sent none */
+};
+
+bool read_sasl_initial_response(struct reader body, struct sasl_initial *out)
+    MUST_CHECK;
+
+#endif

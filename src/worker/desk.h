@@ -1,0 +1,37 @@
+/*
+ * Console sessions of this worker: takes what they say to the console
+ * (admin/console.h), and keeps those whose answer has to wait.
+ */
+#ifndef WORKER_DESK_H
+#define WORKER_DESK_H
+
+#include "contract/orders.h"
+#include "session/client.h"
+
+struct desk;
+
+/* Sends an order to the supervisor. */
+typedef bool desk_ask(void *context, const struct order *order);
+
+struct desk *desk_create(struct segment *segment, uint32_t worker,
+    desk_ask *ask, void *context);
+
+/* The configuration that holds from now on. */
+void desk_configure(struct desk *desk, const struct config *config);
+
+bool desk_may_enter(const struct desk *desk, const char *user);
+
+/* A whole message of a console client. */
+void desk_take(struct desk *desk, struct client *client, uint8_t type,
+    const uint8_t *body, size_t length);
+
+/* The client is closed. */
+void desk_forget(struct desk *desk, const struct client *client);
+
+/* Looks whether a PAUSE that is waited for is done; once a turn. */
+void desk_check(struct desk *desk);
+
+/* The supervisor's answer to RELOAD. */
+void desk_answer(struct desk *desk, const struct order *answer);
+
+#endif

@@ -1,0 +1,179 @@
+#include "worker/gate.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "contract/orders.h"
+#include "net/fdpass.h"
+
+/* Accepted in one go before other work gets its turn. */
+#define ACCEPT_MOST 16
+/* What PgBouncer waits, too, when accept() fails. */
+#define PAUSE (5 * USEC_PER_SEC)
+/* More clients than the least busy worker by this, plus a quarter. */
+#define SLACK 1
+
+struct door {
+	struct gate	*gate;
+	struct watch	 watch;
+	int		 fd;
+	bool		 is_unix;
+};
+
+struct gate {
+	const struct inheritance *inheritance;
+	struct loop		*loop;
+	struct sessions		*sessions;
+	struct door		 doors[LISTENERS_MOST];
+	unsigned		 count;
+	usec_t			 closed_until;	/* 0: open */
+};
+
+static on_event on_door;
+
+static bool
+open_door(struct door *door)
+{
+	/* One of the workers is woken for a Unix client, not all. */
+	uint32_t events = EPOLLIN | (door->is_unix ? EPOLLEXCLUSIVE : 0);
+
+	return loop_add(door->gate->loop, &door->watch, door->fd, events,
+	    on_door, door);
+}
+
+struct gate *
+gate_open(const struct inheritance *inheritance, struct loop *loop,
+    struct sessions *sessions, struct error *error)
+{
+	struct gate *gate = memory_get(sizeof(*gate));
+
+	gate->inheritance = inheritance;
+	gate->loop = loop;
+	gate->sessions = sessions;
+	gate->count = inheritance->listener_count;
+	for (unsigned i = 0; i < gate->count; i++) {
+		struct door *door = &gate->doors[i];
+
+		door->gate = gate;
+		door->fd = inheritance->listeners[i].fd;
+		door->is_unix = inheritance->listeners[i].is_unix;
+		if (!open_door(door)) {
+			error_system(error, "could not watch a listening "
+			    "socket");
+			memory_free(gate);
+			return NULL;
+		}
+	}
+	return gate;
+}
+
+/* Who has the fewest clients, if clearly fewer than this worker. */
+static unsigned
+choose_worker(const struct gate *gate)
+{
+	const struct segment *segment = gate->inheritance->segment;
+	unsigned chosen = gate->inheritance->slot;
+	uint32_t mine = atomic_load(&segment->roster[chosen].clients);
+	uint32_t least = mine;
+
+	for (unsigned i = 0; i < segment->size.workers; i++) {
+		uint32_t clients = atomic_load(&segment->roster[i].clients);
+
+		if (clients < least && atomic_load(
+		    &segment->roster[i].phase) == ROSTER_SERVING) {
+			least = clients;
+			chosen = i;
+		}
+	}
+	if (mine <= least + SLACK + least / 4)
+		return gate->inheritance->slot;
+	return chosen;
+}
+
+static bool
+pass_on(struct gate *gate, unsigned worker, int fd, bool is_unix)
+{
+	struct inbox_message message = { .kind = INBOX_CLIENT,
+	    .is_unix = is_unix };
+
+	return fdpass_send(gate->inheritance->outbox_fds[worker], &message,
+	    sizeof(message), fd);
+}
+
+static void
+let_in(struct gate *gate, int fd, bool is_unix)
+{
+	unsigned worker = choose_worker(gate);
+
+	if (worker != gate->inheritance->slot &&
+	    pass_on(gate, worker, fd, is_unix))
+		close(fd);
+	else
+		sessions_accept(gate->sessions, fd, is_unix);
+}
+
+static void
+close_for_a_while(struct gate *gate)
+{
+	gate->closed_until = loop_now(gate->loop) + PAUSE;
+	for (unsigned i = 0; i < gate->count; i++)
+		loop_remove(gate->loop, &gate->doors[i].watch);
+}
+
+static bool
+is_passing(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR ||
+	    error == ECONNABORTED;
+}
+
+static void
+on_door(void *context, uint32_t events)
+{
+	struct door *door = context;
+
+	for (int i = 0; i < ACCEPT_MOST; i++) {
+		int fd = accept4(door->fd, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd == -1 && is_passing(errno))
+			return;
+		if (fd == -1) {
+			log_error("accept() failed: %s", strerror(errno));
+			close_for_a_while(door->gate);
+			return;
+		}
+		let_in(door->gate, fd, door->is_unix);
+	}
+}
+
+void
+gate_tick(struct gate *gate)
+{
+	if (gate->closed_until == 0 ||
+	    loop_now(gate->loop) < gate->closed_until)
+		return;
+	gate->closed_until = 0;
+	for (unsigned i = 0; i < gate->count; i++)
+		if (gate->doors[i].fd != -1 && !open_door(&gate->doors[i]))
+			log_error("could not watch a listening socket: %s",
+			    strerror(errno));
+}
+
+void
+gate_close_tcp(struct gate *gate)
+{
+	for (unsigned i = 0; i < gate->count; i++) {
+		struct door *door = &gate->doors[i];
+
+		if (door->is_unix || door->fd == -1)
+			continue;
+		loop_remove(gate->loop, &door->watch);
+		close(door->fd);
+		door->fd = -1;
+	}
+}

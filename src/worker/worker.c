@@ -1,0 +1,395 @@
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin/console.h"
+#include "base/clock.h"
+#include "base/invariant.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/carry_over.h"
+#include "config/files.h"
+#include "contract/orders.h"
+#include "net/fdpass.h"
+#include "session/sessions.h"
+#include "worker/desk.h"
+#include "worker/gate.h"
+
+/* PgBouncer's, too: all time-outs are as exact as this. */
+#define TICK (333 * USEC_PER_MSEC)
+
+#define LETTERS_AT_ONCE 64
+
+struct worker {
+	const struct inheritance *inheritance;
+	struct segment		*segment;
+	struct roster_row	*roster;	/* this slot's */
+	struct config		*config;
+	struct loop		*loop;
+	struct sessions		*sessions;
+	struct gate		*gate;
+	struct desk		*desk;
+	struct watch		 orders, inbox, wake, lifeline;
+	uint32_t		 epoch;		/* last order obeyed */
+	usec_t			 next_tick;
+};
+
+/* --- what other processes send ------------------------------------------- */
+
+static void
+take_parcel(struct worker *worker, const struct inbox_message *message, int fd)
+{
+	if (message->kind == INBOX_SERVER &&
+	    message->row < worker->segment->size.servers)
+		sessions_receive_server(worker->sessions, message->row,
+		    message->generation, fd);
+	else if (message->kind == INBOX_CLIENT)
+		sessions_accept(worker->sessions, fd, message->is_unix != 0);
+	else
+		close(fd);
+}
+
+static void
+collect_parcels(void *context)
+{
+	struct worker *worker = context;
+	struct inbox_message message;
+	size_t length;
+	int fd;
+
+	while ((length = fdpass_receive(worker->inheritance->inbox_fd,
+	    &message, sizeof(message), &fd)) > 0) {
+		if (fd == -1)
+			continue;	/* the kernel had no room for it */
+		if (length == sizeof(message))
+			take_parcel(worker, &message, fd);
+		else
+			close(fd);
+	}
+}
+
+static void
+on_inbox(void *context, uint32_t events)
+{
+	collect_parcels(context);
+}
+
+static void
+collect_mail(struct worker *worker)
+{
+	struct mail letters[LETTERS_AT_ONCE];
+	unsigned count;
+
+	while ((count = mailbox_collect(worker->segment,
+	    worker->inheritance->slot, letters, LETTERS_AT_ONCE)) > 0)
+		for (unsigned i = 0; i < count; i++)
+			sessions_take_mail(worker->sessions, &letters[i]);
+	if (UNLIKELY(atomic_exchange(&worker->roster->recheck, 0) != 0))
+		sessions_recheck(worker->sessions);
+}
+
+/* The supervisor keeps one, for workers that come later; it goes first. */
+static void
+publish_server(void *context, uint32_t row, int fd)
+{
+	struct worker *worker = context;
+	struct server_row *server = segment_server(worker->segment, row);
+	struct inbox_message message = { .kind = INBOX_SERVER, .row = row,
+	    .generation = atomic_load(&server->generation) };
+	const int *outbox = worker->inheritance->outbox_fds;
+
+	if (!fdpass_send(outbox[ROSTER_SLOTS], &message, sizeof(message), fd))
+		log_warning("the supervisor's inbox is full");
+	for (unsigned i = 0; i < worker->segment->size.workers; i++) {
+		if (i == worker->inheritance->slot)
+			continue;
+		if (fdpass_send(outbox[i], &message, sizeof(message), fd))
+			atomic_fetch_or(&server->has_fd, UINT64_C(1) << i);
+		else
+			log_warning("the inbox of worker %u is full", i);
+	}
+}
+
+/* --- orders -------------------------------------------------------------- */
+
+static bool
+send_order(void *context, const struct order *order)
+{
+	struct worker *worker = context;
+
+	return fdpass_send(worker->inheritance->orders_fd, order,
+	    sizeof(*order), -1);
+}
+
+/* The supervisor has parsed the same bytes: this cannot fail. */
+static void
+adopt_config(struct worker *worker, const struct order *order, int fd)
+{
+	struct order done = { .kind = ORDER_DONE, .id = order->id };
+	struct config *old = worker->config, *config;
+	struct files *files;
+	struct error error;
+
+	files = files_unpack(fd, &error);
+	close(fd);
+	if (files == NULL) {
+		log_error("configuration from the supervisor: %s", error.text);
+		exit(1);
+	}
+	config = config_load(files, old->path, &error);
+	files_free(files);
+	if (config == NULL) {
+		log_error("configuration from the supervisor: %s", error.text);
+		exit(1);
+	}
+	config_carry_over(old, config, false);
+	worker->config = config;
+	desk_configure(worker->desk, config);
+	sessions_configure(worker->sessions, config);
+	config_free(old);
+	if (!send_order(worker, &done))
+		log_error("the supervisor does not listen");
+}
+
+static void
+obey(struct worker *worker, const struct order *order, int fd)
+{
+	switch ((enum order_kind)order->kind) {
+	case ORDER_CONFIG:
+		adopt_config(worker, order, fd);
+		return;
+	case ORDER_LOG_FILE:
+		log_set_file(fd);
+		return;
+	case ORDER_CLOSE_LISTENERS:
+		gate_close_tcp(worker->gate);
+		return;
+	case ORDER_ANSWER:
+		desk_answer(worker->desk, order);
+		return;
+	default:
+		log_warning("unknown order %u", order->kind);
+		return;
+	}
+}
+
+static void
+on_orders(void *context, uint32_t events)
+{
+	struct worker *worker = context;
+	struct order order;
+	size_t length;
+	int fd;
+
+	while ((length = fdpass_receive(worker->inheritance->orders_fd,
+	    &order, sizeof(order), &fd)) == sizeof(order))
+		obey(worker, &order, fd);
+	if (events & (EPOLLHUP | EPOLLERR))
+		exit(1);
+}
+
+static void
+on_lifeline(void *context, uint32_t events)
+{
+	exit(1);	/* the supervisor is gone; init will start afresh */
+}
+
+/* Edge-triggered: each write is one event, and nobody needs to read it. */
+static void
+on_wake(void *context, uint32_t events)
+{
+}
+
+/* --- a turn of the loop -------------------------------------------------- */
+
+/*
+ * First says that it sleeps, then looks for mail a last time: see
+ * mailbox_post().
+ */
+static int
+before_sleep(void *context)
+{
+	struct worker *worker = context;
+	usec_t left = worker->next_tick - loop_now(worker->loop);
+
+	if (left <= 0)
+		return 0;
+	atomic_store(&worker->roster->sleeping, 1);
+	if (mailbox_has_mail(worker->segment, worker->inheritance->slot) ||
+	    atomic_load(&worker->segment->state->epoch) != worker->epoch)
+		return 0;
+	return (int)(left / USEC_PER_MSEC) + 1;
+}
+
+static void
+tick(struct worker *worker)
+{
+	usec_t now = loop_now(worker->loop);
+	struct rusage used;
+
+	worker->next_tick = now + TICK;
+	atomic_store(&worker->roster->heartbeat, now);
+	getrusage(RUSAGE_SELF, &used);
+	atomic_store(&worker->roster->cpu, (uint64_t)(used.ru_utime.tv_sec +
+	    used.ru_stime.tv_sec) * USEC_PER_SEC +
+	    (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec));
+	sessions_tick(worker->sessions);
+	gate_tick(worker->gate);
+}
+
+static void
+after_wake(void *context)
+{
+	struct worker *worker = context;
+	uint32_t epoch = atomic_load(&worker->segment->state->epoch);
+
+	atomic_store_explicit(&worker->roster->sleeping, 0,
+	    memory_order_relaxed);
+	if (UNLIKELY(epoch != worker->epoch)) {
+		worker->epoch = epoch;
+		sessions_on_order(worker->sessions);
+	}
+	collect_mail(worker);
+	if (UNLIKELY(loop_now(worker->loop) >= worker->next_tick))
+		tick(worker);
+}
+
+static void
+end_of_turn(void *context)
+{
+	struct worker *worker = context;
+
+	desk_check(worker->desk);
+	sessions_end_of_turn(worker->sessions);
+}
+
+/* --- the beginning ------------------------------------------------------- */
+
+static bool
+may_enter_console(void *context, const char *user)
+{
+	const struct worker *worker = context;
+
+	return desk_may_enter(worker->desk, user);
+}
+
+static void
+greet_console(void *context, struct buffer *reply)
+{
+	if (!console_login_messages(reply))
+		log_error("out of memory");
+}
+
+static void
+on_console(void *context, struct client *client, uint8_t type,
+    const uint8_t *body, size_t length)
+{
+	struct worker *worker = context;
+
+	desk_take(worker->desk, client, type, body, length);
+}
+
+static void
+on_console_gone(void *context, struct client *client)
+{
+	struct worker *worker = context;
+
+	desk_forget(worker->desk, client);
+}
+
+static struct sessions_owner owner = {
+	.publish_server = publish_server,
+	.collect_descriptors = collect_parcels,
+	.may_enter_console = may_enter_console,
+	.greet_console = greet_console,
+	.on_console = on_console,
+	.on_console_gone = on_console_gone,
+};
+
+/*
+ * What the slot's last worker held by the supervisor's copy; what is newer
+ * comes by the inbox.
+ */
+static void
+take_over_servers(struct worker *worker)
+{
+	const struct inheritance *in = worker->inheritance;
+	uint32_t used = atomic_load(&worker->segment->state->servers_used);
+	uint64_t bit = UINT64_C(1) << in->slot;
+
+	for (uint32_t row = 0; row < used; row++) {
+		struct server_row *server = &worker->segment->servers[row];
+
+		atomic_fetch_and(&server->has_fd, ~bit);
+		if (in->server_fds[row] != -1)
+			sessions_receive_server(worker->sessions, row,
+			    in->server_generations[row], in->server_fds[row]);
+	}
+	collect_parcels(worker);
+	sessions_recheck(worker->sessions);
+}
+
+static bool
+watch(struct worker *worker, struct watch *watch, int fd, uint32_t events,
+    on_event *callback, struct error *error)
+{
+	if (loop_add(worker->loop, watch, fd, events, callback, worker))
+		return true;
+	return error_system(error, "could not watch a descriptor");
+}
+
+static bool
+begin(struct worker *worker, struct error *error)
+{
+	const struct inheritance *in = worker->inheritance;
+	struct loop_hooks hooks = { worker, before_sleep, after_wake,
+	    end_of_turn };
+
+	worker->loop = loop_create(&hooks, error);
+	if (worker->loop == NULL)
+		return false;
+	owner.context = worker;
+	worker->sessions = sessions_create(worker->segment, worker->config,
+	    worker->loop, in->slot, &owner);
+	worker->desk = desk_create(worker->segment, in->slot, send_order,
+	    worker);
+	desk_configure(worker->desk, worker->config);
+	worker->gate = gate_open(in, worker->loop, worker->sessions, error);
+	return worker->gate != NULL &&
+	    watch(worker, &worker->orders, in->orders_fd, EPOLLIN, on_orders,
+	    error) &&
+	    watch(worker, &worker->inbox, in->inbox_fd, EPOLLIN, on_inbox,
+	    error) &&
+	    watch(worker, &worker->lifeline, in->lifeline_fd, EPOLLIN,
+	    on_lifeline, error) &&
+	    watch(worker, &worker->wake, worker->segment->wake_fds[in->slot],
+	    EPOLLIN | EPOLLET, on_wake, error);
+}
+
+int
+worker_run(const struct inheritance *inheritance)
+{
+	struct worker *worker = memory_get(sizeof(*worker));
+	struct order ready = { .kind = ORDER_READY };
+	struct error error;
+
+	worker->inheritance = inheritance;
+	worker->segment = inheritance->segment;
+	worker->roster = &worker->segment->roster[inheritance->slot];
+	worker->config = inheritance->config;
+	if (!begin(worker, &error)) {
+		log_error("worker %u: %s", inheritance->slot, error.text);
+		return 1;
+	}
+	worker->epoch = atomic_load(&worker->segment->state->epoch);
+	take_over_servers(worker);
+	atomic_store(&worker->roster->phase, ROSTER_SERVING);
+	if (!send_order(worker, &ready))
+		log_error("the supervisor does not listen");
+	loop_run(worker->loop);
+	return 0;
+}

@@ -1,0 +1,280 @@
+#include "live/crowd.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "live/ask.h"
+#include "live/world.h"
+
+struct member {
+	struct crowd		*crowd;
+	pthread_t		 thread;
+	PGconn			*conn;
+	unsigned		 seed;
+	uint16_t		 port;		/* ours */
+	_Atomic unsigned long long done;
+	unsigned		 wrong, errors, refused, lost;
+	double			 longest_ms, sum_ms;
+	char			 why[256];
+};
+
+struct crowd {
+	struct crowd_plan	 plan;
+	char			 login[400];
+	atomic_bool		 stopping;
+	pthread_mutex_t		 lock;
+	uint16_t		 lost_ports[CROWD_MOST_LOST];
+	unsigned		 lost_count;
+	struct member		 members[];
+};
+
+static void
+note(struct member *member, const char *what)
+{
+	snprintf(member->why, sizeof(member->why), "%s: %s", what,
+	    PQerrorMessage(member->conn));
+}
+
+static bool
+log_in(struct member *member)
+{
+	struct sockaddr_storage own = { 0 };
+	socklen_t length = sizeof(own);
+
+	PQfinish(member->conn);
+	member->conn = PQconnectdb(member->crowd->login);
+	if (PQstatus(member->conn) != CONNECTION_OK) {
+		note(member, "login");
+		member->refused++;
+		return false;
+	}
+	getsockname(PQsocket(member->conn), (struct sockaddr *)&own, &length);
+	if (own.ss_family == AF_INET)
+		member->port = ntohs(((struct sockaddr_in *)&own)->sin_port);
+	return true;
+}
+
+static void
+note_loss(struct member *member)
+{
+	struct crowd *crowd = member->crowd;
+
+	member->lost++;
+	pthread_mutex_lock(&crowd->lock);
+	if (crowd->lost_count < CROWD_MOST_LOST)
+		crowd->lost_ports[crowd->lost_count++] = member->port;
+	pthread_mutex_unlock(&crowd->lock);
+}
+
+/* True: it worked, as far as it goes. */
+static bool
+did(struct member *member, PGresult *result, const char *sql,
+    const char *wanted)
+{
+	ExecStatusType status = PQresultStatus(result);
+	bool well = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+
+	if (!well && PQstatus(member->conn) == CONNECTION_OK) {
+		member->errors++;
+		note(member, sql);
+	} else if (!well) {
+		note(member, sql);
+		note_loss(member);
+	} else if (wanted != NULL && (PQntuples(result) != 1 ||
+	    strcmp(PQgetvalue(result, 0, 0), wanted) != 0)) {
+		member->wrong++;
+		snprintf(member->why, sizeof(member->why),
+		    "%s: got %s", sql, PQntuples(result) == 1 ?
+		    PQgetvalue(result, 0, 0) : "no row");
+		well = false;
+	}
+	PQclear(result);
+	return well;
+}
+
+static bool
+do_statement(struct member *member)
+{
+	int number = rand_r(&member->seed);
+	const struct crowd_plan *plan = &member->crowd->plan;
+	char sql[128], wanted[32];
+	PGresult *result;
+
+	snprintf(wanted, sizeof(wanted), "%d", number);
+	if (plan->hold_ms > 0)
+		snprintf(sql, sizeof(sql),
+		    "select %d from pg_sleep(%u * 0.001)", number,
+		    plan->hold_ms);
+	else
+		snprintf(sql, sizeof(sql), "select %d", number);
+	result = plan->extended ? PQexecParams(member->conn, sql, 0, NULL,
+	    NULL, NULL, NULL, 0) : PQexec(member->conn, sql);
+	return did(member, result, sql, wanted);
+}
+
+static bool
+do_transaction(struct member *member)
+{
+	unsigned statements = member->crowd->plan.statements;
+
+	if (statements <= 1)
+		return do_statement(member);
+	if (!did(member, PQexec(member->conn, "begin"), "begin", NULL))
+		return false;
+	while (statements-- > 0)
+		if (!do_statement(member))
+			return false;
+	return did(member, PQexec(member->conn, "commit"), "commit", NULL);
+}
+
+static double
+exact_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void *
+live_on(void *context)
+{
+	struct member *member = context;
+	struct crowd *crowd = member->crowd;
+	const struct crowd_plan *plan = &crowd->plan;
+	bool inside = log_in(member);
+
+	while (!crowd->stopping && (plan->transactions == 0 ||
+	    member->done < plan->transactions)) {
+		double start = exact_ms(), took;
+
+		if (!inside || PQstatus(member->conn) != CONNECTION_OK) {
+			if (!plan->comes_back)
+				break;
+			inside = log_in(member);
+			if (!inside)
+				nap();
+			continue;
+		}
+		if (!do_transaction(member))
+			continue;
+		took = exact_ms() - start;
+		member->sum_ms += took;
+		if (took > member->longest_ms)
+			member->longest_ms = took;
+		member->done++;
+	}
+	PQfinish(member->conn);
+	return NULL;
+}
+
+struct crowd *
+crowd_start(struct pooler *pooler, const struct crowd_plan *plan)
+{
+	struct crowd *crowd = calloc(1, sizeof(*crowd) +
+	    plan->clients * sizeof(crowd->members[0]));
+
+	ck_assert_ptr_nonnull(crowd);
+	crowd->plan = *plan;
+	snprintf(crowd->login, sizeof(crowd->login), "%s",
+	    login_string(pooler, plan->login != NULL ? plan->login :
+	    "user=app dbname=shop"));
+	pthread_mutex_init(&crowd->lock, NULL);
+	for (unsigned i = 0; i < plan->clients; i++) {
+		struct member *member = &crowd->members[i];
+
+		member->crowd = crowd;
+		member->seed = i + 1;
+		ck_assert_int_eq(pthread_create(&member->thread, NULL,
+		    live_on, member), 0);
+	}
+	return crowd;
+}
+
+unsigned long long
+crowd_progress(struct crowd *crowd)
+{
+	unsigned long long sum = 0;
+
+	for (unsigned i = 0; i < crowd->plan.clients; i++)
+		sum += crowd->members[i].done;
+	return sum;
+}
+
+void
+crowd_await_progress(struct crowd *crowd, unsigned transactions)
+{
+	unsigned long long goals[crowd->plan.clients];
+
+	for (unsigned i = 0; i < crowd->plan.clients; i++)
+		goals[i] = crowd->members[i].done + transactions;
+	for (unsigned i = 0; i < crowd->plan.clients; i++)
+		wait_until(crowd->members[i].done >= goals[i]);
+}
+
+unsigned
+crowd_lost_ports(struct crowd *crowd, const uint16_t **ports_out)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&crowd->lock);
+	count = crowd->lost_count;
+	pthread_mutex_unlock(&crowd->lock);
+	*ports_out = crowd->lost_ports;
+	return count;
+}
+
+static void
+add_up(const struct member *member, struct crowd_result *result)
+{
+	result->transactions += member->done;
+	result->wrong += member->wrong;
+	result->errors += member->errors;
+	result->refused += member->refused;
+	result->lost += member->lost;
+	result->mean_ms += member->sum_ms;
+	if (member->longest_ms > result->longest_ms)
+		result->longest_ms = member->longest_ms;
+	if (member->done < result->least)
+		result->least = member->done;
+	if (member->done > result->most)
+		result->most = member->done;
+	if (member->why[0] != '\0')
+		memcpy(result->why, member->why, sizeof(result->why));
+}
+
+struct crowd_result
+crowd_join(struct crowd *crowd)
+{
+	struct crowd_result result = { .least = ~0ull };
+
+	for (unsigned i = 0; i < crowd->plan.clients; i++) {
+		pthread_join(crowd->members[i].thread, NULL);
+		add_up(&crowd->members[i], &result);
+	}
+	if (result.transactions > 0)
+		result.mean_ms /= (double)result.transactions;
+	free(crowd);
+	return result;
+}
+
+struct crowd_result
+crowd_stop(struct crowd *crowd)
+{
+	crowd->stopping = true;
+	return crowd_join(crowd);
+}
+
+void
+ck_crowd_well(const struct crowd_result *result)
+{
+	ck_assert_msg(result->wrong + result->errors + result->refused +
+	    result->lost == 0, "%u wrong, %u errors, %u refused, %u lost; "
+	    "the last: %s", result->wrong, result->errors, result->refused,
+	    result->lost, result->why);
+}
