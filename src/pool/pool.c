@@ -260,7 +260,8 @@ why_close(const struct pool_caller *caller, const struct pool_row *pool,
 		return "pause mode";
 	if (server->close_needed)
 		return "close_needed";
-	if (policy->size > 0 && pool->server_count > policy->size)
+	if (policy->size > 0 &&
+	    pool->server_count - pool->closing_count > policy->size)
 		return "too many servers in the pool";
 	if (age >= policy->lifetime &&
 	    atomic_load(&server->phase) != SERVER_OPENING)
@@ -329,6 +330,7 @@ pool_give_back(const struct pool_caller *caller, uint32_t server_row,
 			outcome = POOL_OURS;
 		} else {
 			hand_to_other(segment, server_row, client, &mail);
+			outcome = POOL_GIVEN;
 		}
 	}
 	pool_unlock(pool);

@@ -70,7 +70,8 @@ void pool_leave(const struct pool_caller *caller, uint32_t client,
     uint32_t *server_out);
 
 enum pool_release {
-	POOL_RELEASED,	/* idle, or given to a client of another worker */
+	POOL_RELEASED,	/* idle */
+	POOL_GIVEN,	/* given to a client of another worker */
 	POOL_OURS,	/* now belongs to *client_out, which is mine: LINKED */
 	POOL_HELD,	/* a cancel is under way; it will be released by that */
 	POOL_CLOSE	/* CLOSING: the caller closes it, *reason_out */

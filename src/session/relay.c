@@ -195,20 +195,16 @@ after_ready(struct server *server)
 	bool all_done = outstanding_none(&server->outstanding);
 
 	client_note_ready(client, server->status, all_done);
-	if (client->view->mode == POOL_MODE_SESSION)
-		return;
-	if (client->view->mode == POOL_MODE_STATEMENT && all_done &&
-	    server->status != TRANSACTION_NONE) {
-		server->client = NULL;
-		client->server = NULL;
-		server_close(server, "transaction blocks not allowed in "
-		    "statement pooling mode");
-		client_fail(client, SQLSTATE_OF_POOLER, "transaction blocks "
-		    "not allowed in statement pooling mode");
-		return;
-	}
-	if (may_part(server))
+	if (client->view->mode != POOL_MODE_SESSION && may_part(server))
 		part(server);
+}
+
+/* Statement mode: the answer that tells of a transaction never gets there. */
+static bool
+is_forbidden_transaction(const struct server *server)
+{
+	return server->client->view->mode == POOL_MODE_STATEMENT &&
+	    server->status != TRANSACTION_NONE;
 }
 
 void
@@ -223,6 +219,11 @@ relay_from_server(struct server *server, const uint8_t *bytes, size_t length)
 	if (sendable < length && !buffer_append(&server->partial,
 	    bytes + sendable, length - sendable)) {
 		server_close(server, "out of memory");
+		return;
+	}
+	if (ready && is_forbidden_transaction(server)) {
+		server_close(server, "transaction blocks not allowed in "
+		    "statement pooling mode");
 		return;
 	}
 	stats_add(client->view->stats, STAT_sent, sendable);

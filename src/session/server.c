@@ -22,6 +22,9 @@
 /* How long PostgreSQL may take to hang up after our goodbye. */
 #define LEAVE_TIMEOUT (2 * USEC_PER_SEC)
 
+/* A server that rested longer is looked at before another worker uses it. */
+#define OUT_OF_SIGHT (1 * USEC_PER_MSEC)
+
 static on_event on_server;
 
 static const struct {
@@ -398,6 +401,10 @@ server_release(struct server *server)
 	case POOL_RELEASED:
 		server_watch(server);
 		return;
+	case POOL_GIVEN:
+		/* Or its next answer would wake this worker for nothing. */
+		loop_remove(sessions->loop, &server->watch);
+		return;
 	case POOL_HELD:
 		return;
 	case POOL_CLOSE:
@@ -461,14 +468,24 @@ check(struct server *server)
 	(void)!server_send_query(server, strcmp(query, "<empty>") == 0 ? "" : query);
 }
 
+/*
+ * Nobody of us watched it, and it was at rest for long enough to have died:
+ * one that was handed on at once has just been read.
+ */
+static bool
+was_out_of_sight(const struct server *server)
+{
+	return server->watch.callback == NULL && loop_now(
+	    server->sessions->loop) - server_row(server)->request_at >
+	    OUT_OF_SIGHT;
+}
+
 bool
 server_link(struct server *server, struct client *client)
 {
-	bool moved = server->watch.callback == NULL;
-
 	INVARIANT(server->step == SERVER_AT_REST && server->client == NULL);
 	INVARIANT(outstanding_none(&server->outstanding));
-	if (moved && socket_peek(server->fd) != SOCKET_QUIET) {
+	if (was_out_of_sight(server) && socket_peek(server->fd) != SOCKET_QUIET) {
 		server_close(server, "server connection closed");
 		return false;
 	}

@@ -29,10 +29,4 @@ void reload_forget(struct supervisor *supervisor, unsigned slot);
 /* Gives up waiting for workers that do not answer. */
 void reload_check(struct supervisor *supervisor, usec_t now);
 
-/*
- * Parameters that only a restart changes keep the value that `old` has; logs
- * where `new` had another one.
- */
-void reload_carry_over(const struct config *old, struct config *new);
-
 #endif

@@ -48,6 +48,11 @@ disconnect_all(void)
 	}
 }
 
+static void
+drop_notice(void *context, const char *message)
+{
+}
+
 PGconn *
 connect_to(const char *conninfo)
 {
@@ -56,6 +61,7 @@ connect_to(const char *conninfo)
 	ck_assert_msg(PQstatus(conn) == CONNECTION_OK, "%s: %s", conninfo,
 	    PQerrorMessage(conn));
 	PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
+	PQsetNoticeProcessor(conn, drop_notice, NULL);
 	return remember(conn);
 }
 

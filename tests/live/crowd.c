@@ -18,6 +18,8 @@ struct member {
 	unsigned		 seed;
 	uint16_t		 port;		/* ours */
 	_Atomic unsigned long long done;
+	unsigned long long	 done_before;	/* the mark */
+	atomic_bool		 marked;
 	unsigned		 wrong, errors, refused, lost;
 	double			 longest_ms, sum_ms;
 	char			 why[256];
@@ -164,6 +166,11 @@ live_on(void *context)
 		if (!do_transaction(member))
 			continue;
 		took = exact_ms() - start;
+		if (atomic_exchange(&member->marked, false)) {
+			member->longest_ms = 0;
+			member->sum_ms = 0;
+			member->done_before = member->done;
+		}
 		member->sum_ms += took;
 		if (took > member->longest_ms)
 			member->longest_ms = took;
@@ -207,6 +214,13 @@ crowd_progress(struct crowd *crowd)
 }
 
 void
+crowd_mark(struct crowd *crowd)
+{
+	for (unsigned i = 0; i < crowd->plan.clients; i++)
+		crowd->members[i].marked = true;
+}
+
+void
 crowd_await_progress(struct crowd *crowd, unsigned transactions)
 {
 	unsigned long long goals[crowd->plan.clients];
@@ -232,6 +246,8 @@ crowd_lost_ports(struct crowd *crowd, const uint16_t **ports_out)
 static void
 add_up(const struct member *member, struct crowd_result *result)
 {
+	unsigned long long done = member->done - member->done_before;
+
 	result->transactions += member->done;
 	result->wrong += member->wrong;
 	result->errors += member->errors;
@@ -240,10 +256,11 @@ add_up(const struct member *member, struct crowd_result *result)
 	result->mean_ms += member->sum_ms;
 	if (member->longest_ms > result->longest_ms)
 		result->longest_ms = member->longest_ms;
-	if (member->done < result->least)
-		result->least = member->done;
-	if (member->done > result->most)
-		result->most = member->done;
+	result->measured += done;
+	if (done < result->least)
+		result->least = done;
+	if (done > result->most)
+		result->most = done;
 	if (member->why[0] != '\0')
 		memcpy(result->why, member->why, sizeof(result->why));
 }
@@ -257,8 +274,8 @@ crowd_join(struct crowd *crowd)
 		pthread_join(crowd->members[i].thread, NULL);
 		add_up(&crowd->members[i], &result);
 	}
-	if (result.transactions > 0)
-		result.mean_ms /= (double)result.transactions;
+	if (result.measured > 0)
+		result.mean_ms /= (double)result.measured;
 	free(crowd);
 	return result;
 }

@@ -27,6 +27,7 @@ struct crowd_result {
 	unsigned		 lost;		/* connections that broke */
 	double			 longest_ms, mean_ms;	/* per transaction */
 	unsigned long long	 least, most;	/* of one client */
+	unsigned long long	 measured;	/* since the mark */
 	char			 why[256];	/* the last thing that failed */
 };
 
@@ -37,6 +38,9 @@ struct crowd *crowd_start(struct pooler *pooler,
 
 /* Transactions done up to now, of all. */
 unsigned long long crowd_progress(struct crowd *crowd);
+
+/* From now on for what is the longest, the mean, the least and the most. */
+void crowd_mark(struct crowd *crowd);
 
 /* Returns when every client has done so many more than now, or fails. */
 void crowd_await_progress(struct crowd *crowd, unsigned transactions);

@@ -157,7 +157,9 @@ pooler_launch(struct pooler *pooler)
 	ck_assert_int_ne(pooler->pid, -1);
 	pooler->running = true;
 	cluster_adopt(&world.cluster, pooler->pid);
-	while (!takes_connections(pooler->port)) {
+	/* The TCP port may be open before the rest is there. */
+	while (!takes_connections(pooler->port) ||
+	    !pooler_logged(pooler, "process up:")) {
 		ck_assert_msg(process_alive(pooler->pid),
 		    "the pooler did not start:\n%s", pooler_log(pooler));
 		ck_assert_msg(now_ms() < end,
@@ -269,6 +271,12 @@ pooler_logged(struct pooler *pooler, const char *words)
 
 	free(content);
 	return found;
+}
+
+bool
+pooler_lacks(struct pooler *pooler, const char *parameter)
+{
+	return pooler_logged(pooler, text("%s has no effect yet", parameter));
 }
 
 void

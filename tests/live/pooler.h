@@ -87,6 +87,12 @@ unsigned pooler_children(struct pooler *pooler, pid_t *pids_out,
 const char *pooler_log(struct pooler *pooler);
 bool pooler_logged(struct pooler *pooler, const char *words);
 
+/*
+ * This parameter is accepted but does nothing yet, says the log; a test of
+ * what it does begins to run with the release that has it.
+ */
+bool pooler_lacks(struct pooler *pooler, const char *parameter);
+
 /* Waits until the log has these words. */
 void pooler_await_log(struct pooler *pooler, const char *words);
 

@@ -4,6 +4,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -334,12 +335,14 @@ cancel_oneself(void *context)
 	PGconn *conn = PQconnectdb(login_string(storm->pooler,
 	    "user=app dbname=shop"));
 	PGcancel *key = PQgetCancel(conn);
+	unsigned seed = 1;
 	char words[256];
 
 	while (!storm->stopping && PQstatus(conn) == CONNECTION_OK) {
 		PGresult *result;
 
 		PQsendQuery(conn, "select pg_sleep(0.004)");
+		usleep((useconds_t)(rand_r(&seed) % 6000));
 		PQcancel(key, words, sizeof(words));
 		while ((result = PQgetResult(conn)) != NULL) {
 			if (PQresultStatus(result) == PGRES_FATAL_ERROR)

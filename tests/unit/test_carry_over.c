@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "supervisor/reload.h"
+#include "config/carry_over.h"
 
 static struct config *
 load(const char *text)
@@ -34,7 +34,7 @@ START_TEST(what_needs_a_restart_stays)
 	struct config *new = load("[pgbouncer]\nlisten_port = 4321\n"
 	    "listen_addr = *\nworkers = 5\nunix_socket_dir = /elsewhere\n");
 
-	reload_carry_over(old, new);
+	config_carry_over(old, new, true);
 	config_free(old);	/* nothing of it may be in the new one */
 	ck_assert_int_eq(new->listen_port, 1234);
 	ck_assert_str_eq(new->listen_addr, "127.0.0.1");
@@ -49,7 +49,7 @@ START_TEST(what_was_not_given_at_start_stays_so)
 	struct config *old = load("[pgbouncer]\n");
 	struct config *new = load("[pgbouncer]\nuser = somebody\n");
 
-	reload_carry_over(old, new);
+	config_carry_over(old, new, true);
 	ck_assert_ptr_null(new->user);
 	config_free(old);
 	config_free(new);
@@ -63,7 +63,7 @@ START_TEST(the_rest_is_new)
 	struct config *new = load("[pgbouncer]\nmax_client_conn = 20\n"
 	    "admin_users = b\npool_mode = transaction\n");
 
-	reload_carry_over(old, new);
+	config_carry_over(old, new, true);
 	config_free(old);
 	ck_assert_int_eq(new->max_client_conn, 20);
 	ck_assert_str_eq(new->admin_users, "b");
@@ -75,8 +75,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("reload");
-	TCase *tests = tcase_create("reload");
+	Suite *suite = suite_create("carry_over");
+	TCase *tests = tcase_create("carry_over");
 	SRunner *runner;
 	int failed;
 
