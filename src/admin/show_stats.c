@@ -122,7 +122,7 @@ add_pool(struct sums *sums, struct segment *segment, uint32_t pool)
 }
 
 static uint64_t
-growth(const struct sums *sums, enum stat stat)
+growth(const struct sums *sums, enum stat_counter stat)
 {
 	uint64_t now = sums->now.counters[stat];
 	uint64_t before = sums->before.counters[stat];
@@ -139,7 +139,7 @@ scale(uint64_t a, uint64_t b, uint64_t c)
 
 /* Times are per piece: transaction, query, assignment. */
 static uint64_t
-average(const struct sums *sums, enum stat stat, usec_t now)
+average(const struct sums *sums, enum stat_counter stat, usec_t now)
 {
 	usec_t elapsed = now - sums->before_at;
 	uint64_t grown = growth(sums, stat);
@@ -171,7 +171,7 @@ static void
 show_averages(struct report *report, const struct sums *sums, usec_t now)
 {
 	for (unsigned i = 0; i < SHOWN; i++)
-		report_numeric(report, average(sums, (enum stat)i, now));
+		report_numeric(report, average(sums, (enum stat_counter)i, now));
 }
 
 struct wanted {
@@ -238,7 +238,7 @@ fill_sums(const struct console_env *env, struct report *report)
 	}
 	for (unsigned i = 0; i < SHOWN; i++) {
 		report_text(report, sums_names[i].average);
-		report_numeric(report, average(&sums, (enum stat)i,
+		report_numeric(report, average(&sums, (enum stat_counter)i,
 		    env->now));
 		report_end_row(report);
 	}

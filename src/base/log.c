@@ -75,24 +75,29 @@ log_set_file(int fd)
 }
 
 void
-log_configure(const struct log_settings *settings)
+log_adjust(int verbose, bool to_syslog, const char *ident,
+    const char *facility)
 {
-	int facility = -1;
+	int code = facility != NULL ? facility_code(facility) : -1;
 
-	current.verbose = settings->verbose;
-	current.to_stderr = settings->to_stderr;
-	log_set_file(settings->file_fd);
+	current.verbose = verbose;
 	if (current.to_syslog)
 		closelog();
-	current.to_syslog = settings->to_syslog;
-	if (!settings->to_syslog)
+	current.to_syslog = to_syslog;
+	if (!to_syslog)
 		return;
 	snprintf(current.ident, sizeof(current.ident), "%s",
-	    settings->syslog_ident != NULL ? settings->syslog_ident :
-	    "pgbouncer");
-	if (settings->syslog_facility != NULL)
-		facility = facility_code(settings->syslog_facility);
-	openlog(current.ident, LOG_PID, facility == -1 ? LOG_DAEMON : facility);
+	    ident != NULL ? ident : "pgbouncer");
+	openlog(current.ident, LOG_PID, code == -1 ? LOG_DAEMON : code);
+}
+
+void
+log_configure(const struct log_settings *settings)
+{
+	current.to_stderr = settings->to_stderr;
+	log_set_file(settings->file_fd);
+	log_adjust(settings->verbose, settings->to_syslog,
+	    settings->syslog_ident, settings->syslog_facility);
 }
 
 bool

@@ -36,6 +36,10 @@ struct log_settings {
 /* Replaces all settings; closes the former file if it is another one. */
 void log_configure(const struct log_settings *settings);
 
+/* As a reload changes it: stderr and the file stay as they are. */
+void log_adjust(int verbose, bool to_syslog, const char *ident,
+    const char *facility);
+
 /* Replaces only the file. -1 means none. Takes the descriptor over. */
 void log_set_file(int fd);
 

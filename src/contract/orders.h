@@ -29,7 +29,8 @@ struct order {
 	uint32_t id;		/* ASK_RELOAD/ANSWER: the asker's; CONFIG/DONE:
 				   the generation of the configuration */
 	uint32_t ok;		/* ANSWER */
-	uint32_t mode;		/* ASK_SHUTDOWN: enum shutdown_mode */
+	uint32_t mode;		/* ASK_SHUTDOWN: enum shutdown_mode;
+				   CONFIG: how verbose the log is */
 	char	 text[512];	/* ANSWER: what is wrong, with file and line */
 };
 

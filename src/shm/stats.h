@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 
-enum stat {
+enum stat_counter {
 #define STAT(name, help) STAT_##name,
 #include "shm/stats.def"
 #undef STAT
@@ -43,12 +43,12 @@ struct stats_row *stats_of(struct segment *segment, uint32_t worker,
 
 /* Only the one writer of a row may call this. */
 static inline void
-stats_add(struct stats_row *row, enum stat stat, uint64_t amount)
+stats_add(struct stats_row *row, enum stat_counter counter, uint64_t amount)
 {
-	uint64_t old = atomic_load_explicit(&row->counters[stat],
+	uint64_t old = atomic_load_explicit(&row->counters[counter],
 	    memory_order_relaxed);
 
-	atomic_store_explicit(&row->counters[stat], old + amount,
+	atomic_store_explicit(&row->counters[counter], old + amount,
 	    memory_order_relaxed);
 }
 

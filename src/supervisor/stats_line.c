@@ -20,7 +20,7 @@ stats_line_sum(struct segment *segment, struct stats_totals *sum_out)
 }
 
 static uint64_t
-per_second(const uint64_t *grown, enum stat stat, usec_t elapsed)
+per_second(const uint64_t *grown, enum stat_counter stat, usec_t elapsed)
 {
 	if (elapsed <= 0)
 		return 0;
@@ -29,7 +29,7 @@ per_second(const uint64_t *grown, enum stat stat, usec_t elapsed)
 }
 
 static uint64_t
-mean(const uint64_t *grown, enum stat time, enum stat count)
+mean(const uint64_t *grown, enum stat_counter time, enum stat_counter count)
 {
 	return grown[count] == 0 ? 0 : grown[time] / grown[count];
 }

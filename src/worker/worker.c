@@ -148,6 +148,8 @@ adopt_config(struct worker *worker, const struct order *order, int fd)
 	}
 	config_carry_over(old, config, false);
 	worker->config = config;
+	log_adjust((int)order->mode, config->syslog != 0,
+	    config->syslog_ident, config->syslog_facility);
 	desk_configure(worker->desk, config);
 	sessions_configure(worker->sessions, config);
 	config_free(old);

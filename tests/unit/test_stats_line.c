@@ -8,7 +8,7 @@ static struct stats_totals before, after;
 static char line[512];
 
 static void
-grow(enum stat stat, uint64_t from, uint64_t by)
+grow(enum stat_counter stat, uint64_t from, uint64_t by)
 {
 	before.counters[stat] = from;
 	after.counters[stat] = from + by;
