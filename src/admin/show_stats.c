@@ -171,7 +171,8 @@ static void
 show_averages(struct report *report, const struct sums *sums, usec_t now)
 {
 	for (unsigned i = 0; i < SHOWN; i++)
-		report_numeric(report, average(sums, (enum stat_counter)i, now));
+		report_numeric(report, average(sums, (enum stat_counter)i,
+		    now));
 }
 
 struct wanted {

@@ -46,7 +46,8 @@ buffer_append(struct buffer *buffer, const void *bytes, size_t length)
 	if (length > LARGEST - used)
 		return false;
 	if (buffer->size - buffer->to < length) {
-		if (buffer->bytes != NULL && buffer->size / 2 >= used + length) {
+		if (buffer->bytes != NULL &&
+		    buffer->size / 2 >= used + length) {
 			memmove(buffer->bytes, buffer->bytes + buffer->from,
 			    used);
 			buffer->from = 0;

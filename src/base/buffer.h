@@ -35,7 +35,7 @@ buffer_length(const struct buffer *buffer)
 static inline const uint8_t *
 buffer_front(const struct buffer *buffer)
 {
-	return buffer->bytes + buffer->from;
+	return buffer->bytes == NULL ? NULL : buffer->bytes + buffer->from;
 }
 
 #endif

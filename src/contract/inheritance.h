@@ -29,7 +29,7 @@ struct inheritance {
 	struct config	*config;	/* the child's copy, by fork */
 	unsigned	 slot;
 	int		 orders_fd;	/* to and from the supervisor */
-	int		 inbox_fd;	/* what this slot reads; it outlives it */
+	int		 inbox_fd;	/* what this slot reads */
 	int		 outbox_fds[ROSTER_SLOTS + 1]; /* write ends by slot;
 					   the last is the supervisor's */
 	int		 lifeline_fd;	/* EOF: the supervisor is gone */

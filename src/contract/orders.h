@@ -12,7 +12,7 @@
 
 enum order_kind {
 	/* supervisor -> worker */
-	ORDER_CONFIG = 1,	/* fd: the bundle (config/files.h); answer DONE */
+	ORDER_CONFIG = 1,	/* fd: a bundle (config/files.h); answer DONE */
 	ORDER_LOG_FILE,		/* fd: the log file from now on */
 	ORDER_CLOSE_LISTENERS,	/* stop accepting on TCP; Unix stays */
 	ORDER_ANSWER,		/* to ASK_RELOAD: ok, or text says why not */

@@ -33,7 +33,7 @@ struct watch {
 
 struct loop_hooks {
 	void	 *context;
-	/* How long to sleep at most, in milliseconds; 0 polls, -1 is for ever. */
+	/* How long to sleep at most, in milliseconds; 0 polls, -1: for ever. */
 	int	(*before_sleep)(void *context);
 	void	(*after_wake)(void *context);
 	void	(*end_of_turn)(void *context);

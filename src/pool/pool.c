@@ -492,7 +492,7 @@ pool_pick_stale(const struct pool_caller *caller, uint32_t pool_index,
 	struct pool_row *pool = segment_pool(segment, pool_index);
 	uint32_t row, prev;
 
-	if (pool->idle_count == 0)	/* a glance; the next tick looks again */
+	if (pool->idle_count == 0)	/* a glance; a later tick looks again */
 		return NO_ROW;
 	pool = pool_lock(caller, pool_index);
 	for (row = pool->idle_tail; row != NO_ROW; row = prev) {

@@ -31,8 +31,8 @@ struct pool_policy {
 	uint32_t	size;		/* servers at most; 0: no limit */
 	uint32_t	opening_most;	/* being opened at one time */
 	bool		round_robin;	/* take the one idle longest */
-	usec_t		login_retry;	/* no new attempt so long after a failure */
-	usec_t		lifetime;	/* close when older; 0: after each use */
+	usec_t		login_retry;	/* no attempt so long after a failure */
+	usec_t		lifetime;	/* close if older; 0: after each use */
 	usec_t		idle_timeout;	/* close when idle longer; 0: never */
 };
 

@@ -344,7 +344,8 @@ check_counts(struct segment *segment, const struct pool_row *pool,
 		servers++;
 		opening += server->phase == SERVER_OPENING;
 		idle += server->phase == SERVER_IDLE;
-		if (server->phase == SERVER_ACTIVE && server->client != NO_ROW &&
+		if (server->phase == SERVER_ACTIVE &&
+		    server->client != NO_ROW &&
 		    segment->clients[server->client].server != row)
 			return says(what_out, "a server's client does not "
 			    "know of it");

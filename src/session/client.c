@@ -377,6 +377,7 @@ note_request(struct client *client)
 	struct client_row *row = client_row(client);
 	usec_t now = loop_now(client->sessions->loop);
 
+	INVARIANT(client->view != NULL);
 	row->request_at = now;
 	if (row->query_at == 0) {
 		row->query_at = now;

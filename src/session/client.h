@@ -20,7 +20,7 @@ struct client {
 	uint32_t		 row;
 	struct sessions		*sessions;
 	int			 fd;
-	uint32_t		 remaining;	/* of the message passing through */
+	uint32_t		 remaining;	/* of the passing message */
 	struct watch		 watch;
 	struct pool_view	*view;		/* NULL before login */
 	struct server		*server;	/* LINKED */
@@ -30,12 +30,12 @@ struct client {
 	struct buffer		 input;		/* not passed on yet */
 	struct buffer		 backlog;	/* what it did not take yet */
 	usec_t			 xact_at;	/* transaction began; 0: none */
-	struct client		*next;		/* welcome list or closed list */
+	struct client		*next;		/* to_welcome or closed list */
 	uint8_t			 header[4];	/* cut off by the last read */
 	uint8_t			 header_length;
 	bool			 is_unix;
-	bool			 own_uid;	/* Unix: the pooler's own user */
-	bool			 own_uid_console; /* … on the console: admin */
+	bool			 own_uid;	/* Unix: our own user … */
+	bool			 own_uid_console; /* … on the console */
 	bool			 console_waits;	/* for the end of a command */
 	bool			 counted;	/* in max_client_conn */
 };

@@ -28,11 +28,12 @@ static const char *const always[] = {
 static void
 track(struct parameters *parameters, const char *name, size_t length)
 {
-	char *place = parameters->names[parameters->count];
+	char *place;
 
 	if (length == 0 || length >= NAME_BYTES ||
 	    parameters->count == PARAMETERS_MOST)
 		return;
+	place = parameters->names[parameters->count];
 	memcpy(place, name, length);
 	place[length] = '\0';
 	if (parameters_index(parameters, place) == -1)

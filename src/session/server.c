@@ -465,7 +465,9 @@ check(struct server *server)
 	const char *query = server->sessions->config->server_check_query;
 
 	server_enter(server, SERVER_CHECKING);
-	(void)!server_send_query(server, strcmp(query, "<empty>") == 0 ? "" : query);
+	if (strcmp(query, "<empty>") == 0)
+		query = "";
+	(void)!server_send_query(server, query);
 }
 
 /*
@@ -485,7 +487,8 @@ server_link(struct server *server, struct client *client)
 {
 	INVARIANT(server->step == SERVER_AT_REST && server->client == NULL);
 	INVARIANT(outstanding_none(&server->outstanding));
-	if (was_out_of_sight(server) && socket_peek(server->fd) != SOCKET_QUIET) {
+	if (was_out_of_sight(server) &&
+	    socket_peek(server->fd) != SOCKET_QUIET) {
 		server_close(server, "server connection closed");
 		return false;
 	}

@@ -50,7 +50,7 @@ struct server {
 	uint32_t		 remaining;	/* of the message being read */
 	uint8_t			 status;	/* of its last ReadyForQuery */
 	bool			 dirty_values;	/* row's digest is old */
-	bool			 failed_setup;	/* an error while not relaying */
+	bool			 failed_setup;	/* error outside of a relay */
 	usec_t			 deadline;	/* LEAVING */
 	usec_t			 answered_at;	/* last bytes from it */
 	struct server		*next;		/* closed in this turn */

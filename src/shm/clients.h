@@ -42,9 +42,9 @@ struct client_row {
 	_Atomic uint32_t phase;		/* enum client_phase */
 	uint32_t	 generation;	/* moves when the row is freed */
 	_Atomic uint32_t worker;	/* NO_ROW while it is free */
-	_Atomic uint32_t pool;		/* NO_ROW before login, on the console */
+	_Atomic uint32_t pool;		/* NO_ROW: before login, console */
 	_Atomic uint32_t user;		/* row of its login name, or NO_ROW */
-	uint32_t	 server;	/* WAITING: NO_ROW; GIVEN, LINKED: row */
+	uint32_t	 server;	/* GIVEN, LINKED: row; or NO_ROW */
 	uint32_t	 next, prev;	/* the pool's waiting list */
 	uint32_t	 id;
 	usec_t		 wait_since;	/* began to wait; 0: does not */

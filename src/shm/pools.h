@@ -31,7 +31,7 @@ struct user_row {
 	char		 name[USER_NAME_BYTES];
 	struct lock	 lock;		/* guards what follows */
 	uint32_t	 has_derived;	/* a SCRAM secret, made from … */
-	uint8_t		 derived_from[32];	/* … a plain one: its SHA-256 */
+	uint8_t		 derived_from[32];	/* … a plain one (SHA-256) */
 	uint8_t		 derived[256];
 	uint32_t	 has_keys;	/* what opens PostgreSQL, learnt … */
 	uint8_t		 keys_from[32];	/* … at a login with this secret */

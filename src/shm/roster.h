@@ -29,7 +29,7 @@ struct roster_row {
 	_Atomic uint64_t cpu_before;	/* microseconds of the dead before it */
 	_Alignas(CACHE_LINE)
 	_Atomic uint32_t sleeping;	/* in epoll_wait: wake it by eventfd */
-	_Atomic uint32_t recheck;	/* mail was lost: look at all own rows */
+	_Atomic uint32_t recheck;	/* mail was lost: look at all rows */
 	_Alignas(CACHE_LINE)
 	_Atomic uint32_t clients;	/* sockets of clients it serves */
 	_Atomic uint32_t claims_client;	/* row + 1 that it is about to claim */

@@ -25,12 +25,12 @@ enum shutdown_mode {
 struct state {
 	struct lock	 naming;	/* making databases, users, pools */
 	_Atomic uint32_t paused;	/* PAUSE without a database */
-	_Atomic uint32_t shutdown;	/* enum shutdown_mode; never goes back */
+	_Atomic uint32_t shutdown;	/* enum shutdown_mode; only grows */
 	_Atomic uint32_t epoch;		/* moves with each order */
 	_Atomic uint32_t servers_epoch;	/* moves when a server row is freed */
 	_Atomic uint32_t config_generation; /* moves with each RELOAD */
 	_Atomic uint32_t next_id;	/* SHOW CLIENTS.id */
-	_Atomic uint64_t watchers;	/* workers that wait for closed servers */
+	_Atomic uint64_t watchers;	/* workers that wait for closing */
 	usec_t		 started_at;
 	/* Same salt for the same unknown name in all workers, and later on. */
 	uint8_t		 mock_nonce[STATE_NONCE_BYTES];

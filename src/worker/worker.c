@@ -184,11 +184,10 @@ on_orders(void *context, uint32_t events)
 {
 	struct worker *worker = context;
 	struct order order;
-	size_t length;
 	int fd;
 
-	while ((length = fdpass_receive(worker->inheritance->orders_fd,
-	    &order, sizeof(order), &fd)) == sizeof(order))
+	while (fdpass_receive(worker->inheritance->orders_fd, &order,
+	    sizeof(order), &fd) == sizeof(order))
 		obey(worker, &order, fd);
 	if (events & (EPOLLHUP | EPOLLERR))
 		exit(1);

@@ -20,7 +20,7 @@ struct member {
 	_Atomic unsigned long long done;
 	unsigned long long	 done_before;	/* the mark */
 	atomic_bool		 marked;
-	unsigned		 wrong, errors, refused, lost;
+	unsigned		 wrong, errors, refused, cut_off, lost;
 	double			 longest_ms, sum_ms;
 	char			 why[256];
 };
@@ -52,7 +52,11 @@ log_in(struct member *member)
 	member->conn = PQconnectdb(member->crowd->login);
 	if (PQstatus(member->conn) != CONNECTION_OK) {
 		note(member, "login");
-		member->refused++;
+		if (strstr(member->why, "FATAL") != NULL ||
+		    strstr(member->why, "refused") != NULL)
+			member->refused++;
+		else
+			member->cut_off++;
 		return false;
 	}
 	getsockname(PQsocket(member->conn), (struct sockaddr *)&own, &length);
@@ -252,6 +256,7 @@ add_up(const struct member *member, struct crowd_result *result)
 	result->wrong += member->wrong;
 	result->errors += member->errors;
 	result->refused += member->refused;
+	result->cut_off += member->cut_off;
 	result->lost += member->lost;
 	result->mean_ms += member->sum_ms;
 	if (member->longest_ms > result->longest_ms)
@@ -291,7 +296,8 @@ void
 ck_crowd_well(const struct crowd_result *result)
 {
 	ck_assert_msg(result->wrong + result->errors + result->refused +
-	    result->lost == 0, "%u wrong, %u errors, %u refused, %u lost; "
-	    "the last: %s", result->wrong, result->errors, result->refused,
-	    result->lost, result->why);
+	    result->cut_off + result->lost == 0, "%u wrong, %u errors, "
+	    "%u refused, %u cut off, %u lost; the last: %s", result->wrong,
+	    result->errors, result->refused, result->cut_off, result->lost,
+	    result->why);
 }

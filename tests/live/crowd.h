@@ -23,7 +23,8 @@ struct crowd_result {
 	unsigned long long	 transactions;	/* answered rightly */
 	unsigned		 wrong;		/* another one's answer */
 	unsigned		 errors;	/* an ErrorResponse came */
-	unsigned		 refused;	/* logins that failed */
+	unsigned		 refused;	/* nobody listened, or FATAL */
+	unsigned		 cut_off;	/* broken while logging in */
 	unsigned		 lost;		/* connections that broke */
 	double			 longest_ms, mean_ms;	/* per transaction */
 	unsigned long long	 least, most;	/* of one client */

@@ -86,9 +86,10 @@ pooler_rewrite(struct pooler *pooler, const struct recipe *recipe)
 	add_setting(file, settings, "pool_mode", "transaction");
 	if (geteuid() == 0)
 		add_setting(file, settings, "user", "postgres");
+	pooler->workers = recipe->workers != 0 ? recipe->workers : 3;
 	if (pooler_is_pgusher())
 		add_setting(file, settings, "workers", text("%u",
-		    recipe->workers != 0 ? recipe->workers : 3));
+		    pooler->workers));
 	fputs(settings, file);
 	ck_assert_int_eq(fclose(file), 0);
 	ck_assert(file_write(text("%s/userlist.txt", pooler->directory),
@@ -117,6 +118,16 @@ pooler_prepare_for(const char *test, const struct recipe *recipe)
 		ck_assert_int_eq(chown(pooler->directory, uid, gid), 0);
 	pooler_rewrite(pooler, recipe);
 	return pooler;
+}
+
+/* All workers are there, too. */
+static bool
+complete(struct pooler *pooler)
+{
+	pid_t children[128];
+
+	return !pooler_is_pgusher() ||
+	    pooler_children(pooler, children, 128) >= pooler->workers;
 }
 
 static bool
@@ -159,7 +170,7 @@ pooler_launch(struct pooler *pooler)
 	cluster_adopt(&world.cluster, pooler->pid);
 	/* The TCP port may be open before the rest is there. */
 	while (!takes_connections(pooler->port) ||
-	    !pooler_logged(pooler, "process up:")) {
+	    !pooler_logged(pooler, "process up:") || !complete(pooler)) {
 		ck_assert_msg(process_alive(pooler->pid),
 		    "the pooler did not start:\n%s", pooler_log(pooler));
 		ck_assert_msg(now_ms() < end,

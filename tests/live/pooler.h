@@ -19,6 +19,7 @@ struct pooler {
 	char	directory[120];		/* ini, userlist, Unix socket */
 	char	ini[140];
 	char	log[180];		/* what it wrote to stderr */
+	unsigned workers;
 	bool	running;
 };
 

@@ -81,18 +81,22 @@ static const struct {
 	const char	*story;
 	unsigned	 workers, pool, clients, statements;
 	bool		 extended;
+	const char	*more;
 } loads[] = {
-	{ "one worker", 1, 20, 64, 1, false },
-	{ "two workers", 2, 20, 64, 1, true },
-	{ "four workers, blocks", 4, 20, 64, 3, false },
-	{ "more workers than servers", 8, 3, 32, 1, false },
-	{ "one server for all", 4, 1, 16, 2, true },
+	{ "one worker", 1, 20, 64, 1, false, "" },
+	{ "two workers", 2, 20, 64, 1, true, "" },
+	{ "four workers, blocks", 4, 20, 64, 3, false, "" },
+	{ "more workers than servers", 8, 3, 32, 1, false, "" },
+	{ "one server for all", 4, 1, 16, 2, true, "" },
+	{ "each server used once", 4, 3, 12, 1, false,
+	    "server_lifetime = 0\n" },
 };
 
 START_TEST(a_pool_never_exceeds_its_size)
 {
 	struct pooler *pooler = pooler_start(.workers = loads[_i].workers,
-	    .settings = text("default_pool_size = %u\n", loads[_i].pool));
+	    .settings = text("default_pool_size = %u\n%s", loads[_i].pool,
+	    loads[_i].more));
 	struct sampler sampler;
 	struct crowd_result result;
 	struct crowd *crowd;

@@ -603,7 +603,7 @@ count(const char *database, const char *user, uint32_t worker,
 	    pools_make(world.segment, database, user, false));
 
 	for (int stat = 0; stat < STATS; stat++)
-		stats_add(row, (enum stat)stat, amount + (unsigned)stat);
+		stats_add(row, (enum stat_counter)stat, amount + (unsigned)stat);
 }
 
 START_TEST(statistics_are_summed_over_workers_and_pools)
