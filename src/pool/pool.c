@@ -258,6 +258,8 @@ why_close(const struct pool_caller *caller, const struct pool_row *pool,
 
 	if (pool_paused(caller->segment, pool_index))
 		return "pause mode";
+	if (policy->removed)
+		return "database removed";
 	if (server->close_needed)
 		return "close_needed";
 	if (policy->size > 0 &&
@@ -604,11 +606,12 @@ pool_adopt(const struct pool_caller *caller, uint32_t server_row)
 
 bool
 pool_failure(const struct pool_caller *caller, uint32_t pool_index, char *text,
-    char *sqlstate)
+    char *sqlstate, usec_t *age_out)
 {
 	struct pool_row *pool = pool_lock(caller, pool_index);
 	bool failed = pool->failed_at != 0;
 
+	*age_out = caller->now - pool->failed_at;
 	memcpy(text, pool->failure, FAILURE_BYTES);
 	memcpy(sqlstate, pool->failure_state, sizeof(pool->failure_state));
 	pool_unlock(pool);

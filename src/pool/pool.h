@@ -34,6 +34,7 @@ struct pool_policy {
 	usec_t		login_retry;	/* no attempt so long after a failure */
 	usec_t		lifetime;	/* close if older; 0: after each use */
 	usec_t		idle_timeout;	/* close when idle longer; 0: never */
+	bool		removed;	/* its database is gone: close all */
 };
 
 /* Who asks: every call needs these. */
@@ -158,10 +159,11 @@ bool pool_paused(struct segment *segment, uint32_t pool);
 
 /*
  * The text and SQLSTATE of the last failed attempt, if none has succeeded
- * since. `text` has FAILURE_BYTES, `sqlstate` 6.
+ * since. `text` has FAILURE_BYTES, `sqlstate` 6.  `*age_out` is how long ago
+ * that was.
  */
 bool pool_failure(const struct pool_caller *caller, uint32_t pool,
-    char *text, char *sqlstate);
+    char *text, char *sqlstate, usec_t *age_out);
 
 /* What clients are told at login: ParameterStatus messages. First one wins. */
 void pool_set_welcome(const struct pool_caller *caller, uint32_t pool,

@@ -363,6 +363,7 @@ client_fail(struct client *client, const char *sqlstate, const char *text)
 	write_error_response(&writer, &notice);
 	/* Behind half of a message it would be taken for its other half. */
 	if (buffer_length(&client->backlog) == 0 && (client->server == NULL ||
+	    client->server->step != SERVER_RELAYING ||
 	    client->server->remaining == 0))
 		(void)!socket_send(client->fd, writer.bytes, writer.used);
 	client_close(client, reason);
@@ -370,9 +371,8 @@ client_fail(struct client *client, const char *sqlstate, const char *text)
 
 /* --- statistics ---------------------------------------------------------- */
 
-/* A packet arrived: a query begins if none is being timed. */
-static void
-note_request(struct client *client)
+void
+client_note_request(struct client *client)
 {
 	struct client_row *row = client_row(client);
 	usec_t now = loop_now(client->sessions->loop);
@@ -442,8 +442,9 @@ fail_as_cached(struct client *client)
 {
 	struct pool_caller caller = sessions_caller(client->sessions);
 	char failure[FAILURE_BYTES], state[6], text[256];
+	usec_t age;
 
-	if (!pool_failure(&caller, client->view->pool, failure, state))
+	if (!pool_failure(&caller, client->view->pool, failure, state, &age))
 		snprintf(failure, sizeof(failure), "connect failed");
 	snprintf(text, sizeof(text), "server login has been failing, cached "
 	    "error: %s (server_login_retry)", failure);
@@ -625,7 +626,7 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 	}
 	if (at == length)
 		return;
-	note_request(client);
+	client_note_request(client);
 	ask_for_server(client);
 	if (client_phase(client) == CLIENT_CLOSED)
 		return;
@@ -638,7 +639,7 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 static void
 take_linked(struct client *client, const uint8_t *bytes, size_t length)
 {
-	note_request(client);
+	client_row(client)->request_at = loop_now(client->sessions->loop);
 	if (client->server->step == SERVER_RELAYING)
 		relay_from_client(client, bytes, length);
 	else

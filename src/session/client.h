@@ -86,6 +86,9 @@ void client_close(struct client *client, const char *reason);
 void client_fail(struct client *client, const char *sqlstate,
     const char *text);
 
+/* A request arrived: a query begins if none is being timed. */
+void client_note_request(struct client *client);
+
 /* Its transaction or query is over: statistics. */
 void client_note_ready(struct client *client, uint8_t status, bool all_done);
 

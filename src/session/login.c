@@ -18,6 +18,9 @@
 
 #define CONSOLE_DATABASE "pgbouncer"
 
+/* An older failure is no news: who waits now came after it. */
+#define NEWS (1 * USEC_PER_SEC)
+
 /* More than an answer to an authentication request needs. */
 #define ANSWER_MOST (68 * 1024)
 
@@ -285,8 +288,10 @@ login_on_pool_news(struct sessions *sessions, struct pool_view *view)
 	const struct pool_row *pool = segment_pool(sessions->segment,
 	    view->pool);
 	char failure[FAILURE_BYTES], state[6];
+	usec_t age;
 
-	if (pool_failure(&caller, view->pool, failure, state)) {
+	if (pool_failure(&caller, view->pool, failure, state, &age) &&
+	    age < NEWS) {
 		if (state[0] != '\0')
 			refuse_all(sessions, view, state, failure);
 		else

@@ -325,8 +325,8 @@ finish(struct server *server)
 	server_open_if_needed(sessions, view, false);
 }
 
-static void
-on_ready(struct server *server)
+void
+login_at_server_ready(struct server *server)
 {
 	const struct config_database *database =
 	    server_view(server)->database;
@@ -382,7 +382,7 @@ login_at_server_take(struct server *server, uint8_t type, const uint8_t *body,
 		    notice.severity, notice.text);
 		return;
 	case MESSAGE_READY_FOR_QUERY:
-		on_ready(server);
+		server->step_done = true;
 		return;
 	case MESSAGE_NOTICE_RESPONSE:
 	case MESSAGE_NEGOTIATE_PROTOCOL_VERSION:

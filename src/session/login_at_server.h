@@ -21,6 +21,9 @@ bool login_at_server_connected(struct server *server) MUST_CHECK;
 void login_at_server_take(struct server *server, uint8_t type,
     const uint8_t *body, size_t length);
 
+/* All that it said up to a ReadyForQuery is taken. */
+void login_at_server_ready(struct server *server);
+
 /* Gives up; the text is remembered for clients, the reason goes to the log. */
 void login_at_server_failed(struct server *server, const char *text,
     const char *reason);

@@ -29,6 +29,7 @@ pool_view_refresh(struct sessions *sessions, struct pool_view *view)
 
 	view->database = pool_view_database(config, view->database_name);
 	view->user = config_find_user(config, view->user_name);
+	view->policy.removed = view->database == NULL;
 	if (view->database == NULL)
 		return;
 	size = config_pool_size(config, view->database, view->user);

@@ -22,6 +22,7 @@ ask(struct client *client, struct server *server, uint8_t type)
 	case MESSAGE_SYNC:
 	case MESSAGE_FUNCTION_CALL:
 		server->status = 0;	/* until it is ready again */
+		client_note_request(client);
 		break;
 	case MESSAGE_FLUSH:
 	case MESSAGE_COPY_DATA:

@@ -256,7 +256,7 @@ server_send_query(struct server *server, const char *text)
 		server_close(server, "out of memory");
 		return false;
 	}
-	server->failed_setup = false;
+	server->failed_setup = server->step_done = false;
 	return server_send(server, writer.bytes, writer.used);
 }
 
@@ -322,6 +322,8 @@ server_close(struct server *server, const char *reason)
 	struct sessions *sessions = server->sessions;
 	struct pool_caller caller = sessions_caller(sessions);
 	struct client *client = server->client;
+	bool cut_off = server->step == SERVER_RELAYING &&
+	    server->remaining > 0;
 
 	if (server->step == SERVER_LEAVING)
 		return;
@@ -330,7 +332,12 @@ server_close(struct server *server, const char *reason)
 		client->server = NULL;
 	if (pool_begin_close(&caller, server->row))
 		server_leave(sessions, server->row, reason);
-	if (client != NULL)
+	if (client == NULL)
+		return;
+	/* Behind half of a message an error would be its other half. */
+	if (cut_off)
+		client_close(client, reason);
+	else
 		client_fail(client, SQLSTATE_OF_POOLER, reason);
 }
 
@@ -675,12 +682,7 @@ take_setup_message(struct server *server, uint8_t type, const uint8_t *body,
 			return;
 		}
 		server->status = (uint8_t)status;
-		if (server->step == SERVER_CHECKING)
-			end_check(server);
-		else if (server->step == SERVER_SETTING)
-			end_setting(server);
-		else
-			end_reset(server);
+		server->step_done = true;
 		return;
 	default:
 		return;			/* rows and tags of our own query */
@@ -717,52 +719,85 @@ take_idle_message(struct server *server, uint8_t type, const uint8_t *body,
 	server_close(server, "idle server got dirty");
 }
 
+/* While it logs in that is a failed attempt as well. */
+static void
+give_up(struct server *server, const char *reason)
+{
+	if (server->step == SERVER_LOGIN)
+		login_at_server_failed(server, reason, reason);
+	else
+		server_close(server, reason);
+}
+
 typedef void take_message(struct server *, uint8_t type, const uint8_t *body,
     size_t length);
 
 /*
- * Cuts bytes into whole messages; what is left waits in `partial`.  A message
- * may end the step that it belongs to: then the rest is somebody else's.
+ * Cuts bytes into whole messages; what is left waits in `partial`.  False:
+ * the server was closed on the way.
  */
-static void
+static bool
 take_whole_messages(struct server *server, const uint8_t *bytes,
     size_t length, take_message *take)
 {
 	enum server_step step = server->step;
 	size_t at = 0;
 
-	while (at < length && server->fd != -1 && server->step == step) {
+	while (at < length) {
 		struct frame frame;
 		enum frame_verdict verdict = frame_read(bytes + at,
 		    length - at, SESSIONS_HEADROOM - 1, &frame);
 
 		if (verdict == FRAME_BAD) {
-			server_close(server, "bad pkt header");
-			return;
+			give_up(server, "bad pkt header");
+			return false;
 		}
 		if (verdict == FRAME_MORE || !frame_whole(&frame, length - at))
 			break;
 		take(server, frame.type, bytes + at + FRAME_HEADER,
 		    frame.total - FRAME_HEADER);
+		if (server->fd == -1 || server->step != step)
+			return false;
 		at += frame.total;
 	}
-	if (server->fd == -1 || server->step == SERVER_LEAVING)
+	if (at < length && !buffer_append(&server->partial, bytes + at,
+	    length - at)) {
+		give_up(server, "out of memory");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * The server may have more to say behind its ReadyForQuery (a notification),
+ * so a step ends only when everything that was read is dealt with.
+ */
+static void
+end_step_if_done(struct server *server)
+{
+	if (!server->step_done || buffer_length(&server->partial) > 0)
 		return;
-	if (server->step != step) {
-		if (at < length)
-			server_close(server, "unknown pkt from server");
+	server->step_done = false;
+	switch (server->step) {
+	case SERVER_LOGIN:
+		login_at_server_ready(server);
+		return;
+	case SERVER_CHECKING:
+		end_check(server);
+		return;
+	case SERVER_SETTING:
+		end_setting(server);
+		return;
+	default:
+		end_reset(server);
 		return;
 	}
-	if (at < length && !buffer_append(&server->partial, bytes + at,
-	    length - at))
-		server_close(server, "out of memory");
 }
 
 static void
 take_at_rest(struct server *server, const uint8_t *bytes, size_t length)
 {
-	take_whole_messages(server, bytes, length, take_idle_message);
-	if (server->fd == -1 || server->step != SERVER_AT_REST)
+	if (!take_whole_messages(server, bytes, length, take_idle_message))
 		return;
 	if (buffer_length(&server->partial) > 0)
 		server_close(server, "idle server got dirty");
@@ -775,14 +810,16 @@ take_bytes(struct server *server, const uint8_t *bytes, size_t length)
 {
 	switch (server->step) {
 	case SERVER_LOGIN:
-		take_whole_messages(server, bytes, length,
-		    login_at_server_take);
+		if (take_whole_messages(server, bytes, length,
+		    login_at_server_take))
+			end_step_if_done(server);
 		return;
 	case SERVER_CHECKING:
 	case SERVER_SETTING:
 	case SERVER_RESETTING:
-		take_whole_messages(server, bytes, length,
-		    take_setup_message);
+		if (take_whole_messages(server, bytes, length,
+		    take_setup_message))
+			end_step_if_done(server);
 		return;
 	case SERVER_RELAYING:
 		relay_from_server(server, bytes, length);

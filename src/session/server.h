@@ -51,6 +51,7 @@ struct server {
 	uint8_t			 status;	/* of its last ReadyForQuery */
 	bool			 dirty_values;	/* row's digest is old */
 	bool			 failed_setup;	/* error outside of a relay */
+	bool			 step_done;	/* its ReadyForQuery was read */
 	usec_t			 deadline;	/* LEAVING */
 	usec_t			 answered_at;	/* last bytes from it */
 	struct server		*next;		/* closed in this turn */

@@ -16,7 +16,7 @@
 #include "live/process.h"
 #include "fake/packet.h"
 
-#define MOST_CONNECTIONS 512
+#define MOST_CONNECTIONS 8192
 #define MOST_ANSWERS 64
 #define LONGEST_MESSAGE 65536
 #define CODE_CANCEL 80877102u
@@ -50,6 +50,8 @@ struct fake_server {
 	int			 fd;		/* -1: the port is closed */
 	bool			 listening;	/* there is a thread */
 	bool			 stopping;
+	struct fake_connection	*sockets[MOST_CONNECTIONS];
+	unsigned		 socket_count;	/* ever accepted */
 	struct fake_connection	*connections[MOST_CONNECTIONS];
 	unsigned		 count;		/* with a startup packet */
 	unsigned		 open;
@@ -382,6 +384,9 @@ listen_for(void *context)
 		connection->server = server;
 		connection->fd = fd;
 		pthread_mutex_lock(&server->lock);
+		if (server->socket_count == MOST_CONNECTIONS)
+			abort();
+		server->sockets[server->socket_count++] = connection;
 		server->threads++;
 		pthread_mutex_unlock(&server->lock);
 		pthread_create(&connection->thread, NULL, serve, connection);
@@ -438,14 +443,14 @@ fake_server_stop(struct fake_server *server)
 	pthread_mutex_lock(&server->lock);
 	server->stopping = true;
 	pthread_cond_broadcast(&server->changed);
-	for (unsigned i = 0; i < server->count; i++)
-		if (server->connections[i]->fd != -1)
-			shutdown(server->connections[i]->fd, SHUT_RDWR);
+	for (unsigned i = 0; i < server->socket_count; i++)
+		if (server->sockets[i]->fd != -1)
+			shutdown(server->sockets[i]->fd, SHUT_RDWR);
 	while (server->threads > 0)
 		wait_change(server, "its threads");
 	pthread_mutex_unlock(&server->lock);
-	for (unsigned i = 0; i < server->count; i++)
-		free(server->connections[i]);
+	for (unsigned i = 0; i < server->socket_count; i++)
+		free(server->sockets[i]);
 	for (unsigned i = 0; i < server->answer_count; i++)
 		buffer_clear(&server->answers[i].bytes);
 	buffer_clear(&server->greeting);

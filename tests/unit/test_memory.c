@@ -78,17 +78,18 @@ END_TEST
 START_TEST(an_arena_gives_aligned_zeroed_memory)
 {
 	struct arena *arena = arena_create();
+	uint8_t zeros[3000] = { 0 };
 	uint8_t *last = NULL;
 
-	for (size_t size = 0; size < 3000; size += 7) {
+	ck_assert_ptr_nonnull(arena_get(arena, 0));
+	for (size_t size = 1; size < 3000; size += 7) {
 		uint8_t *memory = arena_get(arena, size);
 
 		ck_assert_uint_eq((uintptr_t)memory % _Alignof(max_align_t),
 		    0);
-		for (size_t i = 0; i < size; i++)
-			ck_assert_uint_eq(memory[i], 0);
+		ck_assert_mem_eq(memory, zeros, size);
 		memset(memory, 0xff, size);
-		ck_assert(size == 0 || memory != last);
+		ck_assert_ptr_ne(memory, last);
 		last = memory;
 	}
 	arena_destroy(arena);

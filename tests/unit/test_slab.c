@@ -9,6 +9,7 @@
 #define MOST 1000
 
 static struct slab *slab;
+static const uint8_t zeros[SIZE];
 
 static void
 begin(void)
@@ -29,13 +30,15 @@ START_TEST(objects_are_zeroed_and_do_not_overlap)
 	for (int i = 0; i < MOST; i++) {
 		objects[i] = slab_get(slab);
 		ck_assert_ptr_nonnull(objects[i]);
-		for (int j = 0; j < SIZE; j++)
-			ck_assert_uint_eq(objects[i][j], 0);
+		ck_assert_mem_eq(objects[i], zeros, SIZE);
 		memset(objects[i], i & 0xff, SIZE);
 	}
-	for (int i = 0; i < MOST; i++)
-		for (int j = 0; j < SIZE; j++)
-			ck_assert_uint_eq(objects[i][j], (uint8_t)i);
+	for (int i = 0; i < MOST; i++) {
+		uint8_t wanted[SIZE];
+
+		memset(wanted, i & 0xff, SIZE);
+		ck_assert_mem_eq(objects[i], wanted, SIZE);
+	}
 }
 END_TEST
 
@@ -83,8 +86,7 @@ START_TEST(a_freed_object_comes_back_zeroed)
 	memset(object, 0xff, SIZE);
 	slab_put(slab, object);
 	object = slab_get(slab);
-	for (int i = 0; i < SIZE; i++)
-		ck_assert_uint_eq(object[i], 0);
+	ck_assert_mem_eq(object, zeros, SIZE);
 }
 END_TEST
 
