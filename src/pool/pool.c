@@ -624,9 +624,11 @@ pool_set_welcome(const struct pool_caller *caller, uint32_t pool_index,
 {
 	struct pool_row *pool = pool_lock(caller, pool_index);
 
-	if (pool->welcome_length == 0 && length <= WELCOME_BYTES) {
-		memcpy(pool->welcome, messages, length);
-		atomic_store_explicit(&pool->welcome_length, length,
+	if (!atomic_load(&pool->welcome_known) && length <= WELCOME_BYTES) {
+		if (length > 0)
+			memcpy(pool->welcome, messages, length);
+		pool->welcome_length = length;
+		atomic_store_explicit(&pool->welcome_known, 1,
 		    memory_order_release);
 	}
 	pool_unlock(pool);

@@ -281,9 +281,13 @@ let_go(struct client *client, enum client_phase phase)
 	case CLIENT_LINKED:
 		client_row(client)->server = NO_ROW;
 		client_enter(client, CLIENT_IDLE);
-		if (server != NULL)
-			server_client_left(server,
-			    "client disconnect while server was not ready");
+		if (server == NULL)
+			return;
+		/* Or the next one's bytes would be the other half. */
+		if (client->remaining > 0)
+			server->outstanding.doubtful = true;
+		server_client_left(server,
+		    "client disconnect while server was not ready");
 		return;
 	case CLIENT_CONSOLE:
 		owner->on_console_gone(owner->context, client);
@@ -458,12 +462,10 @@ try_server(struct client *client, uint32_t server_row)
 	struct server *server = server_get(client->sessions, server_row);
 	struct pool_caller caller = sessions_caller(client->sessions);
 
-	if (server != NULL && server_link(server, client)) {
+	if (server != NULL && server_link(server, client))
 		return true;
-	} else if (server == NULL && pool_begin_close(&caller, server_row)) {
-		log_error("no descriptor of server %u", server_row);
-		pool_end_close(&caller, server_row);
-	}
+	if (server == NULL && pool_begin_close(&caller, server_row))
+		server_leave(client->sessions, server_row, "no descriptor");
 	client_row(client)->server = NO_ROW;
 	client_enter(client, CLIENT_IDLE);
 	return false;
@@ -514,6 +516,7 @@ client_retry(struct client *client)
 {
 	client_row(client)->server = NO_ROW;
 	client_enter(client, CLIENT_IDLE);
+	client_resume_reading(client);
 	ask_for_server(client);
 }
 

@@ -138,8 +138,7 @@ append_welcome(struct client *client, struct buffer *reply)
 	    client->view->pool);
 	struct parameters *parameters = client->sessions->parameters;
 	struct parameter_values *given = &client->login->given;
-	uint32_t length = atomic_load_explicit(&pool->welcome_length,
-	    memory_order_acquire);
+	uint32_t length = pool->welcome_length;
 	struct frame frame;
 	uint8_t memory[1024];
 
@@ -226,8 +225,8 @@ ask_for_welcome(struct client *client)
 	const struct pool_row *pool = segment_pool(client->sessions->segment,
 	    view->pool);
 
-	if (atomic_load_explicit(&pool->welcome_length,
-	    memory_order_acquire) > 0) {
+	if (atomic_load_explicit(&pool->welcome_known,
+	    memory_order_acquire)) {
 		let_in(client);
 		return;
 	}
@@ -297,8 +296,7 @@ login_on_pool_news(struct sessions *sessions, struct pool_view *view)
 		else
 			refuse_if_none_lives(sessions, view, failure);
 	}
-	if (atomic_load_explicit(&pool->welcome_length,
-	    memory_order_acquire) == 0)
+	if (!atomic_load_explicit(&pool->welcome_known, memory_order_acquire))
 		return;
 	while (view->to_welcome != NULL) {
 		struct client *client = view->to_welcome;

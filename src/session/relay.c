@@ -6,6 +6,39 @@
 #include "wire/framing.h"
 #include "wire/messages.h"
 
+/* --- parting ------------------------------------------------------------- */
+
+/* The transaction is over and nothing is under way in either direction. */
+static bool
+may_part(const struct server *server)
+{
+	return server->status == TRANSACTION_NONE &&
+	    outstanding_none(&server->outstanding) &&
+	    server->remaining == 0 && buffer_length(&server->partial) == 0 &&
+	    buffer_length(&server->backlog) == 0 &&
+	    server->client->remaining == 0;
+}
+
+static void
+part(struct server *server)
+{
+	struct client *client = server->client;
+
+	client->server = NULL;
+	client_row(client)->server = NO_ROW;
+	client_enter(client, CLIENT_IDLE);
+	server_client_left(server, "unknown pkt from server");
+}
+
+void
+relay_settle(struct server *server)
+{
+	if (server->client != NULL && server->step == SERVER_RELAYING &&
+	    server->client->view->mode != POOL_MODE_SESSION &&
+	    may_part(server))
+		part(server);
+}
+
 /* --- client to server ---------------------------------------------------- */
 
 /* A whole header is there. False: this is the end of the client. */
@@ -89,7 +122,8 @@ relay_from_client(struct client *client, const uint8_t *bytes, size_t length)
 			return;
 		client->remaining = frame.total;
 	}
-	(void)!server_send(server, bytes, length);
+	if (server_send(server, bytes, length))
+		relay_settle(server);
 }
 
 /* --- server to client ---------------------------------------------------- */
@@ -167,39 +201,6 @@ walk(struct server *server, const uint8_t *bytes, size_t length, bool *ready)
 	return at;
 }
 
-/* The transaction is over and nothing is under way in either direction. */
-static bool
-may_part(const struct server *server)
-{
-	return server->status == TRANSACTION_NONE &&
-	    outstanding_none(&server->outstanding) &&
-	    server->remaining == 0 && buffer_length(&server->partial) == 0 &&
-	    buffer_length(&server->backlog) == 0 &&
-	    server->client->remaining == 0;
-}
-
-static void
-part(struct server *server)
-{
-	struct client *client = server->client;
-
-	client->server = NULL;
-	client_row(client)->server = NO_ROW;
-	client_enter(client, CLIENT_IDLE);
-	server_client_left(server, "unknown pkt from server");
-}
-
-static void
-after_ready(struct server *server)
-{
-	struct client *client = server->client;
-	bool all_done = outstanding_none(&server->outstanding);
-
-	client_note_ready(client, server->status, all_done);
-	if (client->view->mode != POOL_MODE_SESSION && may_part(server))
-		part(server);
-}
-
 /* Statement mode: the answer that tells of a transaction never gets there. */
 static bool
 is_forbidden_transaction(const struct server *server)
@@ -231,5 +232,7 @@ relay_from_server(struct server *server, const uint8_t *bytes, size_t length)
 	if (!client_send(client, bytes, sendable))
 		return;
 	if (ready)
-		after_ready(server);
+		client_note_ready(client, server->status,
+		    outstanding_none(&server->outstanding));
+	relay_settle(server);
 }

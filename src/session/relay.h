@@ -22,4 +22,10 @@ void relay_from_client(struct client *client, const uint8_t *bytes,
 void relay_from_server(struct server *server, const uint8_t *bytes,
     size_t length);
 
+/*
+ * Parts the two if the transaction is over and nothing is under way.  To be
+ * called whenever that may have become true.
+ */
+void relay_settle(struct server *server);
+
 #endif

@@ -21,6 +21,8 @@
 
 /* How long PostgreSQL may take to hang up after our goodbye. */
 #define LEAVE_TIMEOUT (2 * USEC_PER_SEC)
+/* … and after the end of a process that alone was connected to it. */
+#define LINGER (500 * USEC_PER_MSEC)
 
 /* A server that rested longer is looked at before another worker uses it. */
 #define OUT_OF_SIGHT (1 * USEC_PER_MSEC)
@@ -228,8 +230,10 @@ flush_backlog(struct server *server)
 	if (buffer_length(&server->backlog) > 0)
 		return;
 	watch_for(server, server->watch.events & ~(uint32_t)EPOLLOUT);
-	if (server->client != NULL)
-		client_resume_reading(server->client);
+	if (server->client == NULL)
+		return;
+	client_resume_reading(server->client);
+	relay_settle(server);
 }
 
 void
@@ -271,7 +275,8 @@ end_close(struct server *server)
 	struct pool_view *view = server_view(server);
 	uint32_t row = server->row;
 
-	shutdown(server->fd, SHUT_RDWR);
+	if (server->fd != -1)
+		shutdown(server->fd, SHUT_RDWR);
 	server_forget(server);
 	pool_end_close(&caller, row);
 	if (view->database != NULL)
@@ -293,6 +298,20 @@ say_goodbye(struct server *server)
 	watch_for(server, EPOLLIN);
 }
 
+/*
+ * Only the dead had a descriptor and the kernel has closed it, but PostgreSQL
+ * may need a moment to see that: its place stays taken for so long.
+ */
+static void
+linger(struct sessions *sessions, uint32_t row)
+{
+	struct server *server = server_hold(sessions, row, atomic_load(
+	    &sessions->segment->servers[row].generation), -1);
+
+	server->step = SERVER_LEAVING;
+	server->deadline = loop_now(sessions->loop) + LINGER;
+}
+
 void
 server_leave(struct sessions *sessions, uint32_t row, const char *reason)
 {
@@ -300,8 +319,7 @@ server_leave(struct sessions *sessions, uint32_t row, const char *reason)
 	struct server *server = server_get(sessions, row);
 
 	if (server == NULL) {
-		/* Only the dead had it; the kernel has closed it. */
-		pool_end_close(&caller, row);
+		linger(sessions, row);
 		return;
 	}
 	if (sessions->config->log_disconnections)
@@ -545,6 +563,7 @@ server_client_left(struct server *server, const char *reason)
 	const struct config *config = server->sessions->config;
 
 	server->client = NULL;
+	server_resume_reading(server);	/* its client may have stopped it */
 	if (!is_clean(server))
 		server_close(server, reason);
 	else if (server_view(server)->mode == POOL_MODE_SESSION ||

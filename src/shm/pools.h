@@ -54,7 +54,8 @@ struct pool_row {
 	usec_t		 failed_at;	/* last failed attempt; 0: none since */
 	char		 failure[FAILURE_BYTES];  /* the text for clients */
 	char		 failure_state[6];	/* its SQLSTATE */
-	_Atomic uint32_t welcome_length; /* 0: not known yet */
+	_Atomic uint32_t welcome_known;	/* what follows will not change */
+	uint32_t	 welcome_length;
 	uint8_t		 welcome[WELCOME_BYTES]; /* ParameterStatus messages */
 };
 

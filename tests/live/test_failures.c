@@ -35,7 +35,7 @@ serves(struct pooler *pooler)
 START_TEST(waiting_for_a_server_has_an_end)
 {
 	struct pooler *pooler = pooler_start(.settings =
-	    "default_pool_size = 1\nquery_wait_timeout = 1\n");
+	    "default_pool_size = 1\nquery_wait_timeout = 0.4\n");
 	PGconn *holder = connect_client(pooler);
 	PGconn *waiter = connect_client(pooler);
 	long long start;
@@ -43,8 +43,8 @@ START_TEST(waiting_for_a_server_has_an_end)
 	ck_query_ok(holder, "begin");
 	start = now_ms();
 	ck_query_fails(waiter, "select 1", "08P01", "query_wait_timeout");
-	ck_assert_int_ge(now_ms() - start, 990);
-	ck_assert_int_le(now_ms() - start, 2500);
+	ck_assert_int_ge(now_ms() - start, 390);
+	ck_assert_int_le(now_ms() - start, 400 + 350 + 500);
 	ck_query_ok(holder, "commit");
 }
 END_TEST
@@ -52,13 +52,13 @@ END_TEST
 static const struct {
 	const char	*setting, *before, *query, *words;
 } limits[] = {
-	{ "query_timeout = 1", "select 1", "select pg_sleep(20)",
+	{ "query_timeout = 0.4", "select 1", "select pg_sleep(20)",
 	    "query timeout" },
-	{ "idle_transaction_timeout = 1", "begin", NULL,
+	{ "idle_transaction_timeout = 0.4", "begin", NULL,
 	    "idle transaction timeout" },
-	{ "client_idle_timeout = 1", "select 1", NULL,
+	{ "client_idle_timeout = 0.4", "select 1", NULL,
 	    "client_idle_timeout" },
-	{ "transaction_timeout = 1", "begin", "select pg_sleep(20)",
+	{ "transaction_timeout = 0.4", "begin", "select pg_sleep(20)",
 	    "transaction timeout" },
 };
 
@@ -83,8 +83,8 @@ END_TEST
 
 START_TEST(idle_and_old_servers_are_closed)
 {
-	static const char *const settings[] = { "server_idle_timeout = 1\n",
-	    "server_lifetime = 1\n" };
+	static const char *const settings[] = { "server_idle_timeout = 0.4\n",
+	    "server_lifetime = 0.4\n" };
 	static const char *const words[] = { "server idle timeout",
 	    "server lifetime over" };
 	struct pooler *pooler = pooler_start(.settings = settings[_i]);
@@ -101,7 +101,7 @@ END_TEST
 START_TEST(a_login_has_an_end)
 {
 	struct pooler *pooler = pooler_start(
-	    .settings = "client_login_timeout = 1\n");
+	    .settings = "client_login_timeout = 0.4\n");
 	int client = fake_client_connect(pooler->port);
 
 	fake_client_expect_error(client, "FATAL", "08P01",
@@ -159,7 +159,7 @@ END_TEST
 START_TEST(after_a_restart_of_postgres_work_goes_on)
 {
 	struct pooler *pooler = pooler_start(.workers = 3,
-	    .settings = "server_login_retry = 1\ndefault_pool_size = 3\n");
+	    .settings = "server_login_retry = 0.4\ndefault_pool_size = 3\n");
 	PGconn *clients[3];
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -200,7 +200,7 @@ END_TEST
 START_TEST(a_pool_without_any_server_makes_logins_wait)
 {
 	struct pooler *pooler = pooler_start(.workers = 2,
-	    .settings = "server_login_retry = 1\nclient_login_timeout = 10\n");
+	    .settings = "server_login_retry = 0.4\nclient_login_timeout = 10\n");
 	PGconn *early;
 	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
 
@@ -225,7 +225,7 @@ START_TEST(a_login_to_a_dead_server_has_an_end)
 	struct buffer nothing = { 0 };
 	struct pooler *pooler = pooler_start(.databases = text(
 	    "shop = host=127.0.0.1 port=%d", port),
-	    .settings = "client_login_timeout = 1\n");
+	    .settings = "client_login_timeout = 0.4\n");
 
 	fake_server_greet(server, &nothing, THEN_STALL);
 	ck_login_fails(pooler, "user=app dbname=shop", "08P01",
@@ -241,7 +241,7 @@ START_TEST(a_server_that_is_starting_up_is_asked_again)
 	struct buffer bytes = { 0 };
 	struct pooler *pooler = pooler_start(.databases = text(
 	    "shop = host=127.0.0.1 port=%d", port),
-	    .settings = "server_login_retry = 1\n");
+	    .settings = "server_login_retry = 0.4\n");
 	int client;
 
 	put_error(&bytes, "FATAL", "57P03", "the database system is starting "
@@ -265,8 +265,8 @@ START_TEST(a_server_that_takes_too_long_to_connect_is_given_up)
 	struct buffer nothing = { 0 };
 	struct pooler *pooler = pooler_start(.databases = text(
 	    "shop = host=127.0.0.1 port=%d", port),
-	    .settings = "server_connect_timeout = 1\n"
-	    "server_login_retry = 1\n");
+	    .settings = "server_connect_timeout = 0.4\n"
+	    "server_login_retry = 0.4\n");
 	int client;
 
 	fake_server_greet(server, &nothing, THEN_STALL);

@@ -1,0 +1,212 @@
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shm/segment.h"
+
+#define ROWS 50
+
+static const struct segment_size size = { .workers = 4, .clients = 4,
+    .servers = 4, .pools = ROWS, .databases = ROWS, .users = ROWS };
+static struct segment *segment;
+
+static void
+begin(void)
+{
+	struct error error;
+
+	segment = segment_create(&size, &error);
+	ck_assert_ptr_nonnull(segment);
+}
+
+static void
+end(void)
+{
+	segment_destroy(segment);
+}
+
+START_TEST(what_was_never_made_is_not_found)
+{
+	ck_assert_uint_eq(databases_find(segment, "db"), NO_ROW);
+	ck_assert_uint_eq(users_find(segment, "user"), NO_ROW);
+	ck_assert_uint_eq(pools_find(segment, "db", "user"), NO_ROW);
+	databases_make(segment, "db");
+	users_make(segment, "user");
+	ck_assert_uint_eq(pools_find(segment, "db", "user"), NO_ROW);
+}
+END_TEST
+
+START_TEST(what_was_made_is_found_and_made_once)
+{
+	uint32_t pool = pools_make(segment, "db", "user", true);
+	const struct pool_row *row = segment_pool(segment, pool);
+
+	ck_assert_ptr_nonnull(row);
+	ck_assert_uint_eq(pools_find(segment, "db", "user"), pool);
+	ck_assert_uint_eq(pools_make(segment, "db", "user", true), pool);
+	ck_assert_uint_eq(row->database, databases_find(segment, "db"));
+	ck_assert_uint_eq(row->user, users_find(segment, "user"));
+	ck_assert_uint_eq(row->forced_user, 1);
+	ck_assert_uint_eq(row->used, 1);
+	ck_assert_uint_eq(row->idle_head, NO_ROW);
+	ck_assert_uint_eq(row->idle_tail, NO_ROW);
+	ck_assert_uint_eq(row->wait_head, NO_ROW);
+	ck_assert_uint_eq(row->wait_tail, NO_ROW);
+	ck_assert_uint_eq(row->server_count, 0);
+	ck_assert_uint_eq(segment->state->pools_used, 1);
+	ck_assert_str_eq(segment->databases[row->database].name, "db");
+	ck_assert_str_eq(segment->users[row->user].name, "user");
+}
+END_TEST
+
+START_TEST(names_count_with_their_case_and_to_their_end)
+{
+	uint32_t pool = pools_make(segment, "db", "user", false);
+
+	ck_assert_uint_ne(pools_make(segment, "DB", "user", false), pool);
+	ck_assert_uint_ne(pools_make(segment, "db", "User", false), pool);
+	ck_assert_uint_ne(pools_make(segment, "db2", "user", false), pool);
+	ck_assert_uint_ne(pools_make(segment, "user", "db", false), pool);
+}
+END_TEST
+
+START_TEST(locks_of_new_rows_are_free)
+{
+	uint32_t pool = pools_make(segment, "db", "user", false);
+
+	ck_assert(lock_is_free(&segment->pools[pool].lock));
+	ck_assert(lock_is_free(&segment->users[0].lock));
+	ck_assert(lock_is_free(&segment->state->naming));
+}
+END_TEST
+
+static const struct {
+	const char	*story;
+	size_t		 database_length, user_length;
+	bool		 made;
+} lengths[] = {
+	{ "the longest names", 63, 127, true },
+	{ "a database name too long", 64, 10, false },
+	{ "a user name too long", 10, 128, false },
+	{ "both far too long", 1000, 1000, false },
+	{ "empty names", 0, 0, true },
+};
+
+START_TEST(a_name_that_does_not_fit_is_refused_not_cut)
+{
+	char database[1024] = "", user[1024] = "";
+
+	memset(database, 'd', lengths[_i].database_length);
+	memset(user, 'u', lengths[_i].user_length);
+	ck_assert_msg((pools_make(segment, database, user, false) != NO_ROW)
+	    == lengths[_i].made, "%s", lengths[_i].story);
+	ck_assert_msg((pools_find(segment, database, user) != NO_ROW) ==
+	    lengths[_i].made, "%s", lengths[_i].story);
+}
+END_TEST
+
+START_TEST(a_full_table_takes_no_more_and_loses_nothing)
+{
+	uint32_t rows[ROWS];
+	char name[32];
+
+	for (int i = 0; i < ROWS; i++) {
+		snprintf(name, sizeof(name), "name%d", i);
+		rows[i] = pools_make(segment, name, name, false);
+		ck_assert_uint_ne(rows[i], NO_ROW);
+	}
+	ck_assert_uint_eq(databases_make(segment, "more"), NO_ROW);
+	ck_assert_uint_eq(users_make(segment, "more"), NO_ROW);
+	ck_assert_uint_eq(pools_make(segment, "name0", "name1", false),
+	    NO_ROW);
+	ck_assert_uint_eq(pools_find(segment, "more", "more"), NO_ROW);
+	for (int i = 0; i < ROWS; i++) {
+		snprintf(name, sizeof(name), "name%d", i);
+		ck_assert_uint_eq(pools_find(segment, name, name), rows[i]);
+	}
+}
+END_TEST
+
+START_TEST(processes_that_make_the_same_names_agree)
+{
+	for (unsigned worker = 0; worker < size.workers; worker++) {
+		if (fork() != 0)
+			continue;
+		for (int i = 0; i < ROWS; i++) {
+			char name[32];
+			uint32_t row;
+
+			snprintf(name, sizeof(name), "name%d", i);
+			row = pools_make(segment, name, name, false);
+			if (row == NO_ROW || pools_find(segment, name, name)
+			    != row)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	for (unsigned worker = 0; worker < size.workers; worker++) {
+		int status;
+
+		ck_assert_int_ne(wait(&status), -1);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	ck_assert_uint_eq(segment->state->pools_used, ROWS);
+	ck_assert_uint_eq(segment->state->databases_used, ROWS);
+	ck_assert_uint_eq(segment->state->users_used, ROWS);
+}
+END_TEST
+
+START_TEST(a_maker_that_dies_leaves_the_names_usable)
+{
+	uint32_t pool = pools_make(segment, "db", "user", false);
+
+	if (fork() == 0) {
+		(void)!lock_take(&segment->state->naming);
+		kill(getpid(), SIGKILL);
+	}
+	ck_assert_int_ne(wait(NULL), -1);
+	ck_assert_uint_eq(pools_find(segment, "db", "user"), pool);
+	ck_assert_uint_ne(pools_make(segment, "db2", "user2", false), NO_ROW);
+	ck_assert(lock_is_free(&segment->state->naming));
+}
+END_TEST
+
+START_TEST(an_index_that_points_beyond_the_table_aborts)
+{
+	for (uint32_t i = 0; i < 2 * ROWS; i++)
+		atomic_store(&segment->database_index[i], ROWS + 7);
+	databases_find(segment, "db");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("pools");
+	TCase *tests = tcase_create("pools");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tests, begin, end);
+	tcase_add_test(tests, what_was_never_made_is_not_found);
+	tcase_add_test(tests, what_was_made_is_found_and_made_once);
+	tcase_add_test(tests, names_count_with_their_case_and_to_their_end);
+	tcase_add_test(tests, locks_of_new_rows_are_free);
+	tcase_add_loop_test(tests, a_name_that_does_not_fit_is_refused_not_cut, 0,
+	    ARRAY_LENGTH(lengths));
+	tcase_add_test(tests, a_full_table_takes_no_more_and_loses_nothing);
+	tcase_add_test(tests, processes_that_make_the_same_names_agree);
+	tcase_add_test(tests, a_maker_that_dies_leaves_the_names_usable);
+	tcase_add_test_raise_signal(tests,
+	    an_index_that_points_beyond_the_table_aborts, SIGABRT);
+	suite_add_tcase(suite, tests);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
