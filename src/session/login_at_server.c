@@ -118,7 +118,7 @@ note_addresses(struct server *server, const struct sockaddr *remote)
 		address_from((struct sockaddr *)&local, port, &row->local);
 }
 
-void
+bool
 login_at_server_begin(struct sessions *sessions, struct pool_view *view,
     uint32_t row)
 {
@@ -131,12 +131,12 @@ login_at_server_begin(struct sessions *sessions, struct pool_view *view,
 
 	if (!pool_view_address(sessions, view, &address, &length, &error)) {
 		fail_without_socket(sessions, view, row, error.text);
-		return;
+		return false;
 	}
 	if (!socket_connect((struct sockaddr *)&address, length,
 	    &sessions->socket_options, &fd, &error)) {
 		fail_without_socket(sessions, view, row, error.text);
-		return;
+		return false;
 	}
 	server = server_hold(sessions, row,
 	    atomic_load(&server_of_row->generation), fd);
@@ -146,6 +146,7 @@ login_at_server_begin(struct sessions *sessions, struct pool_view *view,
 	note_addresses(server, (struct sockaddr *)&address);
 	server_watch(server);
 	loop_change(sessions->loop, &server->watch, EPOLLIN | EPOLLOUT);
+	return true;
 }
 
 static void

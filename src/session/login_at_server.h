@@ -7,9 +7,12 @@
 
 #include "session/server.h"
 
-/* For a row in phase OPENING that this worker has just been granted. */
-void login_at_server_begin(struct sessions *sessions, struct pool_view *view,
-    uint32_t row);
+/*
+ * For a row in phase OPENING that this worker has just been granted. False:
+ * it failed at once, and the row is free again.
+ */
+bool login_at_server_begin(struct sessions *sessions, struct pool_view *view,
+    uint32_t row) MUST_CHECK;
 
 /*
  * The socket has an event. True: it is connected, go on; false: not yet, or

@@ -958,6 +958,10 @@ server_open_if_needed(struct sessions *sessions, struct pool_view *view,
 	if (view->database == NULL)
 		return;
 	while ((row = pool_open(&caller, view->pool, &view->policy,
-	    wanted)) != NO_ROW)
-		login_at_server_begin(sessions, view, row);
+	    wanted)) != NO_ROW) {
+		/* What fails at once is tried again by the clock. */
+		if (!login_at_server_begin(sessions, view, row))
+			return;
+		wanted = false;
+	}
 }

@@ -67,16 +67,25 @@ struct fake_server {
 	uint32_t		 cancelled_pid, cancelled_key;
 };
 
-static void
-wait_change(struct fake_server *server, const char *what)
+static struct timespec
+end_of_patience(void)
 {
 	struct timespec end;
 
 	clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += patience_ms() / 1000;
-	ck_assert_msg(pthread_cond_timedwait(&server->changed, &server->lock,
-	    &end) == 0, "the fake server waited in vain for %s", what);
+	return end;
 }
+
+/* Waits with the lock held until the claim holds. */
+#define await(server, claim, what) do {					\
+	struct timespec end_ = end_of_patience();			\
+	while (!(claim))						\
+		if (pthread_cond_timedwait(&(server)->changed,		\
+		    &(server)->lock, &end_) != 0)			\
+			ck_abort_msg("the fake server waited in vain "	\
+			    "for %s", (what));				\
+} while (0)
 
 static void
 send_all(int fd, const uint8_t *bytes, size_t length, bool dribbles)
@@ -446,8 +455,7 @@ fake_server_stop(struct fake_server *server)
 	for (unsigned i = 0; i < server->socket_count; i++)
 		if (server->sockets[i]->fd != -1)
 			shutdown(server->sockets[i]->fd, SHUT_RDWR);
-	while (server->threads > 0)
-		wait_change(server, "its threads");
+	await(server, server->threads == 0, "its threads to end");
 	pthread_mutex_unlock(&server->lock);
 	for (unsigned i = 0; i < server->socket_count; i++)
 		free(server->sockets[i]);
@@ -583,8 +591,7 @@ void
 await_connections(struct fake_server *server, unsigned count)
 {
 	pthread_mutex_lock(&server->lock);
-	while (server->count < count)
-		wait_change(server, "connections");
+	await(server, server->count >= count, "connections");
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -592,8 +599,7 @@ void
 await_open(struct fake_server *server, unsigned count)
 {
 	pthread_mutex_lock(&server->lock);
-	while (server->open != count)
-		wait_change(server, "a number of open connections");
+	await(server, server->open == count, "a number of connections");
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -612,8 +618,7 @@ void
 await_query(struct fake_server *server, const char *query, unsigned count)
 {
 	pthread_mutex_lock(&server->lock);
-	while (answer_for(server, query)->seen < count)
-		wait_change(server, query);
+	await(server, answer_for(server, query)->seen >= count, query);
 	pthread_mutex_unlock(&server->lock);
 }
 
@@ -643,8 +648,7 @@ void
 await_cancels(struct fake_server *server, unsigned count)
 {
 	pthread_mutex_lock(&server->lock);
-	while (server->cancels < count)
-		wait_change(server, "a cancel request");
+	await(server, server->cancels >= count, "a cancel request");
 	pthread_mutex_unlock(&server->lock);
 }
 

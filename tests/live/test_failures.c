@@ -265,7 +265,7 @@ START_TEST(a_server_that_takes_too_long_to_connect_is_given_up)
 	struct buffer nothing = { 0 };
 	struct pooler *pooler = pooler_start(.databases = text(
 	    "shop = host=127.0.0.1 port=%d", port),
-	    .settings = "server_connect_timeout = 0.4\n"
+	    .settings = "server_connect_timeout = 1\n"
 	    "server_login_retry = 0.4\n");
 	int client;
 
