@@ -163,9 +163,8 @@ add_server(struct lines *lines, const struct console_env *env, uint32_t row,
 	    .remote_pid = server->backend_pid, .id = server->id,
 	    .pointer = servers_handle(env->segment, row),
 	    .link = server_partner(env->segment, server) };
-	memcpy(line->application_name,
-	    server->parameters.values[PARAMETER_APPLICATION_NAME],
-	    sizeof(line->application_name) - 1);
+	memcpy(line->application_name, server->application_name,
+	    sizeof(line->application_name));
 }
 
 static int

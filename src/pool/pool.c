@@ -352,12 +352,13 @@ pool_claim_idle(const struct pool_caller *caller, uint32_t server_row)
 	if (pool_index == NO_ROW)
 		return false;
 	pool = pool_lock(caller, pool_index);
-	ours = server->phase == SERVER_IDLE && is_mine(caller, server) &&
+	ours = (server->phase == SERVER_IDLE ||
+	    server->phase == SERVER_CANCELING) && is_mine(caller, server) &&
 	    server->pool == pool_index;
-	if (ours) {
+	if (ours && server->phase == SERVER_IDLE)
 		lists_remove_idle(caller->segment, pool, server_row);
+	if (ours)
 		set_server_phase(server, SERVER_TESTING);
-	}
 	pool_unlock(pool);
 	return ours;
 }
@@ -401,13 +402,13 @@ pool_open(const struct pool_caller *caller, uint32_t pool_index,
 
 	if (!pool_paused(segment, pool_index) &&
 	    may_open(caller, pool, policy, wanted))
-		row = servers_claim(segment, caller->worker);
+		row = servers_claim(segment, caller->worker, pool_index,
+		    SERVER_OPENING);
 	if (row != NO_ROW) {
 		struct server_row *server = &segment->servers[row];
 
 		server->connected_at = server->request_at = caller->now;
 		server->id = atomic_fetch_add(&segment->state->next_id, 1) + 1;
-		atomic_store(&server->pool, pool_index);
 		pool->server_count++;
 		pool->opening_count++;
 	}
@@ -537,20 +538,32 @@ pool_begin_cancel(const struct pool_caller *caller, uint32_t client_row,
 	    server != NULL && server->phase == SERVER_ACTIVE &&
 	    server->pool == pool_index && server->client == client_row &&
 	    server->client_generation == client->generation)
-		row = servers_claim(segment, caller->worker);
+		row = servers_claim(segment, caller->worker, pool_index,
+		    SERVER_CANCEL_LINK);
 	if (row != NO_ROW) {
 		struct server_row *link = &segment->servers[row];
 
 		*target_out = client->server;
 		link->target = client->server;
-		atomic_store(&link->pool, pool_index);
+		link->target_generation = atomic_load(&server->generation);
 		link->connected_at = link->request_at = caller->now;
 		link->remote = server->remote;
-		set_server_phase(link, SERVER_CANCEL_LINK);
 		server->cancels++;
 	}
 	pool_unlock(pool);
 	return row;
+}
+
+/* No cancel is under way to it any more: the one who finds that takes it. */
+static bool
+claim_canceled(const struct pool_caller *caller, struct server_row *server)
+{
+	if (server->phase != SERVER_CANCELING || server->cancels > 0 ||
+	    !has_descriptor(server, caller->worker))
+		return false;
+	atomic_store(&server->worker, caller->worker);
+	set_server_phase(server, SERVER_TESTING);
+	return true;
 }
 
 bool
@@ -565,12 +578,11 @@ pool_end_cancel(const struct pool_caller *caller, uint32_t link_row,
 
 	INVARIANT(link->phase == SERVER_CANCEL_LINK && is_mine(caller, link));
 	*target_out = link->target;
-	/* Without cancels it was closed meanwhile and is another one now. */
-	if (server->pool == link->pool && server->cancels > 0 &&
-	    --server->cancels == 0 && server->phase == SERVER_CANCELING &&
-	    has_descriptor(server, caller->worker)) {
-		atomic_store(&server->worker, caller->worker);
-		released = true;
+	/* It may have been closed meanwhile, and its row be another one's. */
+	if (server->generation == link->target_generation) {
+		INVARIANT(server->cancels > 0);
+		server->cancels--;
+		released = claim_canceled(caller, server);
 	}
 	servers_free(segment, link_row);
 	pool_unlock(pool);
@@ -590,9 +602,7 @@ pool_adopt(const struct pool_caller *caller, uint32_t server_row)
 	pool = pool_lock(caller, pool_index);
 	if (server->pool != pool_index) {
 		legacy = POOL_LEGACY_NONE;
-	} else if (server->phase == SERVER_CANCELING &&
-	    server->cancels == 0 && has_descriptor(server, caller->worker)) {
-		atomic_store(&server->worker, caller->worker);
+	} else if (claim_canceled(caller, server)) {
 		legacy = POOL_LEGACY_GIVE_BACK;
 	} else if (is_mine(caller, server)) {
 		if (server->phase == SERVER_CLOSING)
@@ -653,8 +663,9 @@ pool_count_open(const struct pool_caller *caller, uint32_t database)
 	return open;
 }
 
-unsigned
-pool_match_locked(const struct pool_caller *caller, uint32_t pool_index,
+/* Idle servers to those who wait. The caller posts the letters. */
+static unsigned
+match_locked(const struct pool_caller *caller, uint32_t pool_index,
     struct pool_mail *mails, unsigned most)
 {
 	struct segment *segment = caller->segment;
@@ -667,9 +678,64 @@ pool_match_locked(const struct pool_caller *caller, uint32_t pool_index,
 	    pool->wait_head != NO_ROW) {
 		uint32_t server = pool->idle_head, client = pool->wait_head;
 
+		if (!has_descriptor(&segment->servers[server],
+		    segment->clients[client].worker))
+			break;
 		lists_remove_idle(segment, pool, server);
 		lists_remove_waiting(segment, pool, client);
 		hand_to_other(segment, server, client, &mails[count++]);
 	}
 	return count;
+}
+
+#define MAILS_AT_ONCE 64
+
+void
+pool_match(const struct pool_caller *caller, uint32_t pool_index)
+{
+	struct pool_mail mails[MAILS_AT_ONCE];
+	struct pool_row *pool;
+	unsigned count;
+
+	do {
+		pool = pool_lock(caller, pool_index);
+		count = match_locked(caller, pool_index, mails,
+		    MAILS_AT_ONCE);
+		pool_unlock(pool);
+		for (unsigned i = 0; i < count; i++)
+			pool_post(caller, &mails[i]);
+	} while (count == MAILS_AT_ONCE);
+}
+
+void
+pool_mark_all(const struct pool_caller *caller, uint32_t pool_index)
+{
+	struct segment *segment = caller->segment;
+	uint32_t used = atomic_load(&segment->state->servers_used);
+	struct pool_row *pool = pool_lock(caller, pool_index);
+
+	for (uint32_t row = 0; row < used; row++)
+		if (segment->servers[row].pool == pool_index)
+			segment->servers[row].close_needed = 1;
+	atomic_store(&pool->welcome_known, 0);
+	pool_unlock(pool);
+}
+
+bool
+pool_copy_welcome(const struct pool_caller *caller, uint32_t pool_index,
+    uint8_t *messages, uint32_t *length_out)
+{
+	struct pool_row *pool = segment_pool(caller->segment, pool_index);
+	bool known;
+
+	if (!atomic_load(&pool->welcome_known))
+		return false;
+	pool = pool_lock(caller, pool_index);
+	known = atomic_load(&pool->welcome_known) != 0;
+	if (known) {
+		memcpy(messages, pool->welcome, pool->welcome_length);
+		*length_out = pool->welcome_length;
+	}
+	pool_unlock(pool);
+	return known;
 }

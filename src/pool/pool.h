@@ -177,13 +177,32 @@ void pool_set_welcome(const struct pool_caller *caller, uint32_t pool,
 uint32_t pool_count_open(const struct pool_caller *caller,
     uint32_t database);
 
-/* For pool/repair.c: idle servers to those who wait; the lock is held. */
+/*
+ * Brings idle servers and waiting clients together where that was not
+ * possible when the server was released: a pause was lifted, a worker died,
+ * a descriptor came late.
+ */
+void pool_match(const struct pool_caller *caller, uint32_t pool);
+
+/*
+ * The configuration names another place for this database: every server
+ * connection is to be closed when next released, and the next one says anew
+ * what clients are told at login.
+ */
+void pool_mark_all(const struct pool_caller *caller, uint32_t pool);
+
+/*
+ * What clients are told at login; `messages` has WELCOME_BYTES. False: no
+ * server has logged in yet.
+ */
+bool pool_copy_welcome(const struct pool_caller *caller, uint32_t pool,
+    uint8_t *messages, uint32_t *length_out) MUST_CHECK;
+
+/* A letter for a worker. */
 struct pool_mail {
 	uint32_t	worker;
 	struct mail	mail;
 };
-unsigned pool_match_locked(const struct pool_caller *caller, uint32_t pool,
-    struct pool_mail *mails, unsigned most);
 
 /* Takes the lock, with a repair if its owner died. */
 struct pool_row *pool_lock(const struct pool_caller *caller, uint32_t pool);

@@ -4,8 +4,6 @@
 #include "pool/lists.h"
 #include "pool/pool.h"
 
-#define MAILS_AT_ONCE 64
-
 static uint32_t
 servers_used(struct segment *segment)
 {
@@ -62,7 +60,9 @@ count_cancels(struct segment *segment, uint32_t target)
 
 	for (uint32_t row = 0; row < servers_used(segment); row++)
 		if (segment->servers[row].phase == SERVER_CANCEL_LINK &&
-		    segment->servers[row].target == target)
+		    segment->servers[row].target == target &&
+		    segment->servers[row].target_generation ==
+		    segment->servers[target].generation)
 			count++;
 	return count;
 }
@@ -80,6 +80,7 @@ repair_pool_locked(struct segment *segment, uint32_t pool_index)
 		struct server_row *server = &segment->servers[row];
 
 		if (server->phase == SERVER_FREE ||
+		    server->phase == SERVER_CLAIMED ||
 		    server->phase == SERVER_CANCEL_LINK ||
 		    server->pool != pool_index)
 			continue;
@@ -132,11 +133,11 @@ free_half_claimed(struct segment *segment, uint32_t slot)
 		if (segment->roster[i].claims_server == server)
 			server = 0;
 	}
-	if (client != 0 && segment->clients[client - 1].worker == NO_ROW &&
-	    segment->clients[client - 1].phase == CLIENT_STARTUP)
+	if (client != 0 &&
+	    segment->clients[client - 1].phase == CLIENT_CLAIMED)
 		clients_free(segment, client - 1);
-	if (server != 0 && segment->servers[server - 1].worker == NO_ROW &&
-	    segment->servers[server - 1].phase == SERVER_OPENING)
+	if (server != 0 &&
+	    segment->servers[server - 1].phase == SERVER_CLAIMED)
 		servers_free(segment, server - 1);
 	atomic_store(&roster->claims_client, 0);
 	atomic_store(&roster->claims_server, 0);
@@ -172,6 +173,7 @@ bury_server_locked(const struct pool_caller *dead, struct pool_row *pool,
 		return false;
 	switch ((enum server_phase)server->phase) {
 	case SERVER_FREE:
+	case SERVER_CLAIMED:
 		return false;
 	case SERVER_IDLE:	/* the heir watches it from now on */
 		atomic_store(&server->worker, heir);
@@ -209,22 +211,19 @@ bury_server(const struct pool_caller *dead, uint32_t row, uint32_t heir)
 	struct pool_row *pool;
 	bool left;
 
-	if (pool_index == NO_ROW) {
-		if (server->phase == SERVER_OPENING)
-			servers_free(segment, row);
+	if (pool_index == NO_ROW)
 		return;
-	}
 	pool = pool_lock(dead, pool_index);
 	if (server->phase == SERVER_CANCEL_LINK) {
 		struct server_row *target = segment_server(segment,
 		    server->target);
 
-		if (target != NULL && target->cancels > 0)
+		if (target != NULL && target->cancels > 0 &&
+		    target->generation == server->target_generation)
 			target->cancels--;
-		server->pool = NO_ROW;
-		servers_free(segment, row);
-		left = true;		/* the target may be free to go now */
-		row = server->target;
+		row = server->target;	/* it may be free to go now */
+		servers_free(segment, (uint32_t)(server - segment->servers));
+		left = true;
 	} else {
 		left = bury_server_locked(dead, pool, row, heir);
 	}
@@ -235,23 +234,6 @@ bury_server(const struct pool_caller *dead, uint32_t row, uint32_t heir)
 
 		pool_post(dead, &mail);
 	}
-}
-
-static void
-serve_queue(const struct pool_caller *dead, uint32_t pool_index)
-{
-	struct pool_mail mails[MAILS_AT_ONCE];
-	struct pool_row *pool;
-	unsigned count;
-
-	do {
-		pool = pool_lock(dead, pool_index);
-		count = pool_match_locked(dead, pool_index, mails,
-		    MAILS_AT_ONCE);
-		pool_unlock(pool);
-		for (unsigned i = 0; i < count; i++)
-			pool_post(dead, &mails[i]);
-	} while (count == MAILS_AT_ONCE);
 }
 
 /* The dead may have held any lock and have been about to write any letter. */
@@ -268,7 +250,7 @@ repair_all_pools(const struct pool_caller *dead)
 		pool = pool_lock(dead, i);
 		repair_pool_locked(segment, i);
 		pool_unlock(pool);
-		serve_queue(dead, i);
+		pool_match(dead, i);
 	}
 	for (uint32_t i = 0; i < segment->size.workers; i++) {
 		atomic_store(&segment->roster[i].recheck, 1);
@@ -285,11 +267,11 @@ repair_after_death(struct segment *segment, uint32_t slot, usec_t now)
 	free_half_claimed(segment, slot);
 	for (uint32_t row = 0; row < clients_used(segment); row++)
 		if (segment->clients[row].worker == slot &&
-		    segment->clients[row].phase != CLIENT_FREE)
+		    segment->clients[row].phase > CLIENT_CLAIMED)
 			bury_client(&dead, row);
 	for (uint32_t row = 0; row < servers_used(segment); row++)
 		if (segment->servers[row].worker == slot &&
-		    segment->servers[row].phase != SERVER_FREE)
+		    segment->servers[row].phase > SERVER_CLAIMED)
 			bury_server(&dead, row, heir);
 	atomic_store(&segment->roster[slot].clients, 0);
 	atomic_store(&segment->roster[slot].counted, 0);
@@ -339,6 +321,7 @@ check_counts(struct segment *segment, const struct pool_row *pool,
 
 		if (server->pool != pool_index ||
 		    server->phase == SERVER_FREE ||
+		    server->phase == SERVER_CLAIMED ||
 		    server->phase == SERVER_CANCEL_LINK)
 			continue;
 		servers++;

@@ -230,6 +230,8 @@ flush_backlog(struct client *client)
 	watch_for(client, client->watch.events & ~(uint32_t)EPOLLOUT);
 	if (client->server != NULL)
 		server_resume_reading(client->server);
+	else if (client_phase(client) == CLIENT_IDLE)
+		client_resume_reading(client);
 }
 
 /* --- closing ------------------------------------------------------------- */

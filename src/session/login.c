@@ -132,13 +132,11 @@ append_end(struct client *client, struct buffer *reply)
  * asked for in their place; what it did not ask for it wants as they are.
  */
 static bool
-append_welcome(struct client *client, struct buffer *reply)
+append_welcome(struct client *client, const uint8_t *welcome, uint32_t length,
+    struct buffer *reply)
 {
-	const struct pool_row *pool = segment_pool(client->sessions->segment,
-	    client->view->pool);
 	struct parameters *parameters = client->sessions->parameters;
 	struct parameter_values *given = &client->login->given;
-	uint32_t length = pool->welcome_length;
 	struct frame frame;
 	uint8_t memory[1024];
 
@@ -147,9 +145,9 @@ append_welcome(struct client *client, struct buffer *reply)
 		const char *name, *value;
 		int index;
 
-		if (frame_read(pool->welcome + at, length - at, WELCOME_BYTES,
+		if (frame_read(welcome + at, length - at, WELCOME_BYTES,
 		    &frame) != FRAME_FOUND || !frame_whole(&frame, length - at)
-		    || !read_parameter_status(reader_of(pool->welcome + at +
+		    || !read_parameter_status(reader_of(welcome + at +
 		    FRAME_HEADER, frame.total - FRAME_HEADER), &name, &value))
 			return false;
 		index = parameters_index(parameters, name);
@@ -162,7 +160,7 @@ append_welcome(struct client *client, struct buffer *reply)
 		}
 		if (index != -1)
 			parameters_put(parameters, given, index, value);
-		if (!buffer_append(reply, pool->welcome + at, frame.total))
+		if (!buffer_append(reply, welcome + at, frame.total))
 			return false;
 	}
 	return true;
@@ -182,7 +180,7 @@ note_application_name(struct client *client)
 
 /* From here on it may send queries; some may be here already. */
 static void
-let_in(struct client *client)
+let_in_with(struct client *client, const uint8_t *welcome, uint32_t length)
 {
 	static const uint8_t ok[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 0 };
 	struct parameters *parameters = client->sessions->parameters;
@@ -190,7 +188,8 @@ let_in(struct client *client)
 	struct buffer early;
 
 	if (!buffer_append(&reply, ok, sizeof(ok)) ||
-	    !append_welcome(client, &reply) || !append_end(client, &reply)) {
+	    !append_welcome(client, welcome, length, &reply) ||
+	    !append_end(client, &reply)) {
 		buffer_clear(&reply);
 		fail(client, "out of memory");
 		return;
@@ -217,19 +216,28 @@ let_in(struct client *client)
 	buffer_clear(&early);
 }
 
+/* False: its pool has had no server yet. */
+static bool
+let_in(struct client *client)
+{
+	struct pool_caller caller = sessions_caller(client->sessions);
+	uint8_t welcome[WELCOME_BYTES];
+	uint32_t length;
+
+	if (!pool_copy_welcome(&caller, client->view->pool, welcome, &length))
+		return false;
+	let_in_with(client, welcome, length);
+	return true;
+}
+
 /* The first login of a pool waits for its first server. */
 static void
 ask_for_welcome(struct client *client)
 {
 	struct pool_view *view = client->view;
-	const struct pool_row *pool = segment_pool(client->sessions->segment,
-	    view->pool);
 
-	if (atomic_load_explicit(&pool->welcome_known,
-	    memory_order_acquire)) {
-		let_in(client);
+	if (let_in(client))
 		return;
-	}
 	client_enter(client, CLIENT_WELCOME);
 	client_row(client)->wait_since = loop_now(client->sessions->loop);
 	client->next = view->to_welcome;
@@ -284,8 +292,6 @@ void
 login_on_pool_news(struct sessions *sessions, struct pool_view *view)
 {
 	struct pool_caller caller = sessions_caller(sessions);
-	const struct pool_row *pool = segment_pool(sessions->segment,
-	    view->pool);
 	char failure[FAILURE_BYTES], state[6];
 	usec_t age;
 
@@ -296,14 +302,16 @@ login_on_pool_news(struct sessions *sessions, struct pool_view *view)
 		else
 			refuse_if_none_lives(sessions, view, failure);
 	}
-	if (!atomic_load_explicit(&pool->welcome_known, memory_order_acquire))
-		return;
 	while (view->to_welcome != NULL) {
 		struct client *client = view->to_welcome;
 
 		view->to_welcome = client->next;
 		client->next = NULL;
-		let_in(client);
+		if (let_in(client))
+			continue;
+		client->next = view->to_welcome;
+		view->to_welcome = client;
+		return;
 	}
 }
 

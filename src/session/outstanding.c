@@ -83,10 +83,11 @@ outstanding_ask(struct outstanding *outstanding, uint8_t type)
 		return push(outstanding, type);
 	case MESSAGE_COPY_DONE:
 	case MESSAGE_COPY_FAIL:
+		/* A client that did not wait to be asked: a mark, for later. */
+		if (!outstanding->copying_in && outstanding->count > 0)
+			return push(outstanding, MESSAGE_COPY_DONE);
 		outstanding->copying_in = false;
-		if (outstanding->count == 0)
-			return true;
-		return push(outstanding, MESSAGE_COPY_DONE);
+		return true;
 	case MESSAGE_FLUSH:
 	case MESSAGE_COPY_DATA:
 		return true;
@@ -116,33 +117,44 @@ on_error(struct outstanding *outstanding)
 	outstanding->skipping = outstanding->count == 0;
 }
 
+/* Takes out the request behind the head. */
+static void
+drop_second(struct outstanding *outstanding)
+{
+	uint32_t mask = outstanding->size - 1;
+
+	for (uint32_t i = 1; i + 1 < outstanding->count; i++)
+		outstanding->ring[(outstanding->head + i) & mask] =
+		    outstanding->ring[(outstanding->head + i + 1) & mask];
+	outstanding->count--;
+}
+
+static uint8_t
+second(const struct outstanding *outstanding)
+{
+	return outstanding->count < 2 ? 0 : outstanding->ring[
+	    (outstanding->head + 1) & (outstanding->size - 1)];
+}
+
 /*
- * A client that did not know that Execute would begin a COPY has sent Sync
- * already; the server reads it while it copies, and ignores it.
+ * A client that did not know that a COPY would begin has sent Sync already;
+ * the server reads it while it copies, and ignores it.  One that did know
+ * may have sent everything already, the end of the data, too.
  */
 static void
 on_copy_in(struct outstanding *outstanding)
 {
-	uint32_t mask = outstanding->size - 1, first;
-
-	outstanding->copying_in = true;
-	if (head(outstanding) != MESSAGE_EXECUTE)
-		return;
-	first = outstanding->head + 1;
-	while (outstanding->count > 1 &&
-	    outstanding->ring[first & mask] == MESSAGE_SYNC) {
-		for (uint32_t i = 1; i + 1 < outstanding->count; i++)
-			outstanding->ring[(outstanding->head + i) & mask] =
-			    outstanding->ring[(outstanding->head + i + 1) &
-			    mask];
-		outstanding->count--;
-	}
+	while (second(outstanding) == MESSAGE_SYNC)
+		drop_second(outstanding);
+	outstanding->copying_in = second(outstanding) != MESSAGE_COPY_DONE;
+	if (!outstanding->copying_in)
+		drop_second(outstanding);
 }
 
 static void
 on_ready(struct outstanding *outstanding)
 {
-	outstanding->copying_in = false;
+	outstanding->copying_in = outstanding->skipping = false;
 	pop_copy_ends(outstanding);
 	while (outstanding->count > 0 && !ends_with_ready(head(outstanding))) {
 		outstanding->doubtful = true;

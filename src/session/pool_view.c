@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/invariant.h"
 #include "base/memory.h"
 
 /* Servers that a pool opens at one time. */
@@ -21,6 +23,52 @@ pool_view_database(const struct config *config, const char *name)
 	return database != NULL ? database : config->autodb;
 }
 
+static void
+add_text(EVP_MD_CTX *context, const char *text)
+{
+	/* With its NUL, so that two texts are not taken for two others. */
+	text = text != NULL ? text : "";
+	INVARIANT(EVP_DigestUpdate(context, text, strlen(text) + 1) == 1);
+}
+
+/* What makes a server connection another one, should it change. */
+static void
+digest_place(const struct config_database *database, uint8_t digest[32])
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	unsigned length;
+
+	INVARIANT(context != NULL &&
+	    EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+	add_text(context, database->host);
+	add_text(context, database->dbname);
+	add_text(context, database->user);
+	add_text(context, database->connect_query);
+	add_text(context, database->auth_dbname);
+	add_text(context, database->auth_query);
+	INVARIANT(EVP_DigestUpdate(context, &database->port,
+	    sizeof(database->port)) == 1);
+	INVARIANT(EVP_DigestUpdate(context, &database->load_balance_hosts,
+	    sizeof(database->load_balance_hosts)) == 1);
+	INVARIANT(EVP_DigestFinal_ex(context, digest, &length) == 1 &&
+	    length == 32);
+	EVP_MD_CTX_free(context);
+}
+
+/* Each worker that sees the change marks what it was opened by before. */
+static void
+note_place(struct sessions *sessions, struct pool_view *view)
+{
+	struct pool_caller caller = sessions_caller(sessions);
+	uint8_t place[32];
+
+	digest_place(view->database, place);
+	if (view->is_placed && memcmp(view->place, place, sizeof(place)) != 0)
+		pool_mark_all(&caller, view->pool);
+	memcpy(view->place, place, sizeof(place));
+	view->is_placed = true;
+}
+
 void
 pool_view_refresh(struct sessions *sessions, struct pool_view *view)
 {
@@ -32,6 +80,7 @@ pool_view_refresh(struct sessions *sessions, struct pool_view *view)
 	view->policy.removed = view->database == NULL;
 	if (view->database == NULL)
 		return;
+	note_place(sessions, view);
 	size = config_pool_size(config, view->database, view->user);
 	view->mode = config_pool_mode(config, view->database, view->user);
 	view->policy = (struct pool_policy){

@@ -25,6 +25,8 @@ struct pool_view {
 	struct client			*to_welcome;	/* list */
 	unsigned			 next_host;
 	struct stats_row		*stats;		/* this worker's own */
+	uint8_t				 place[32];	/* digest: where it is */
+	bool				 is_placed;
 };
 
 /* The view of a pool row, made when first asked for. */

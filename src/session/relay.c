@@ -14,6 +14,7 @@ may_part(const struct server *server)
 {
 	return server->status == TRANSACTION_NONE &&
 	    outstanding_none(&server->outstanding) &&
+	    !server->outstanding.doubtful &&
 	    server->remaining == 0 && buffer_length(&server->partial) == 0 &&
 	    buffer_length(&server->backlog) == 0 &&
 	    server->client->remaining == 0;
@@ -27,6 +28,9 @@ part(struct server *server)
 	client->server = NULL;
 	client_row(client)->server = NO_ROW;
 	client_enter(client, CLIENT_IDLE);
+	/* Who does not read its answers is not read either. */
+	if (buffer_length(&client->backlog) > 0)
+		client_pause_reading(client);
 	server_client_left(server, "unknown pkt from server");
 }
 

@@ -28,6 +28,8 @@
 #define OUT_OF_SIGHT (1 * USEC_PER_MSEC)
 
 static on_event on_server;
+static struct client *unlink_before_use(struct server *server,
+    const char *reason);
 
 static const struct {
 	const char	*name;
@@ -104,8 +106,12 @@ struct server *
 server_hold(struct sessions *sessions, uint32_t row, uint32_t generation,
     int fd)
 {
-	struct server *server = slab_get(sessions->server_slab);
+	struct server *server;
 
+	/* The row may have been freed in this turn, and be ours again. */
+	if (sessions->servers[row] != NULL)
+		server_forget(sessions->servers[row]);
+	server = slab_get(sessions->server_slab);
 	INVARIANT(server != NULL);	/* as many as there are rows */
 	server->tag = SERVER_TAG;
 	server->row = row;
@@ -178,11 +184,20 @@ watch_for(struct server *server, uint32_t events)
 	loop_change(server->sessions->loop, &server->watch, events);
 }
 
+/* Its client has not sent anything on it: whoever linked them deals with it. */
+static bool
+is_before_use(const struct server *server)
+{
+	return server->step == SERVER_CHECKING ||
+	    server->step == SERVER_SETTING;
+}
+
 static bool
 keep_backlog(struct server *server, const uint8_t *bytes, size_t length)
 {
 	if (!buffer_append(&server->backlog, bytes, length)) {
-		server_close(server, "out of memory");
+		if (!is_before_use(server))
+			server_close(server, "out of memory");
 		return false;
 	}
 	watch_for(server, server->watch.events | EPOLLOUT);
@@ -204,7 +219,8 @@ server_send(struct server *server, const uint8_t *bytes, size_t length)
 		/* What it said before it went is still to be read. */
 		if (server->step == SERVER_RELAYING)
 			return true;
-		server_close(server, "server conn crashed?");
+		if (!is_before_use(server))
+			server_close(server, "server conn crashed?");
 		return false;
 	}
 	if (sent == -1)
@@ -257,10 +273,13 @@ server_send_query(struct server *server, const char *text)
 
 	write_query(&writer, text);
 	if (writer.failed) {
-		server_close(server, "out of memory");
+		log_error("a query of the configuration is too long");
+		if (!is_before_use(server))
+			server_close(server, "unable to send a query");
 		return false;
 	}
 	server->failed_setup = server->step_done = false;
+	server_row(server)->request_at = loop_now(server->sessions->loop);
 	return server_send(server, writer.bytes, writer.used);
 }
 
@@ -366,6 +385,9 @@ on_hang_up(struct server *server)
 	if (server->step == SERVER_LOGIN)
 		login_at_server_failed(server, "server closed the connection "
 		    "during login", "connect failed");
+	else if (is_before_use(server))
+		client_retry(unlink_before_use(server,
+		    "server conn crashed?"));
 	else if (server->step != SERVER_LEAVING)
 		server_close(server, server->step == SERVER_AT_REST ?
 		    "server connection closed" : "server conn crashed?");
@@ -449,28 +471,31 @@ begin_relay(struct server *server)
 	client_begin_relay(server->client);
 }
 
-/* One batch of SETs, only if something differs. */
-static void
+static struct parameter_values *
+values_of(const struct server *server)
+{
+	return &server->sessions->segment->values[server->row];
+}
+
+/* One batch of SETs, only if something differs. False: it is broken. */
+static bool
 set_parameters(struct server *server)
 {
-	const struct parameter_values *have =
-	    &server_row(server)->parameters;
+	const uint8_t *have = server_row(server)->digest;
 	struct client *client = server->client;
-	char text[PARAMETERS_SETS_BYTES];
+	char text[PARAMETERS_SETS_BYTES] = "";
 
-	if (LIKELY(memcmp(client->wants->values.digest, have->digest,
-	    sizeof(have->digest)) == 0)) {
+	if (UNLIKELY(memcmp(client->wants->values.digest, have,
+	    sizeof(client->wants->values.digest)) != 0))
+		parameters_write_sets(server->sessions->parameters,
+		    &client->wants->values, values_of(server), text,
+		    sizeof(text));
+	if (LIKELY(text[0] == '\0')) {
 		begin_relay(server);
-		return;
-	}
-	parameters_write_sets(server->sessions->parameters,
-	    &client->wants->values, have, text, sizeof(text));
-	if (text[0] == '\0') {
-		begin_relay(server);
-		return;
+		return true;
 	}
 	server_enter(server, SERVER_SETTING);
-	(void)!server_send_query(server, text);
+	return server_send_query(server, text);
 }
 
 static bool
@@ -484,7 +509,7 @@ wants_check(const struct server *server)
 	    sessions->config->server_check_query[0] != '\0';
 }
 
-static void
+static bool
 check(struct server *server)
 {
 	const char *query = server->sessions->config->server_check_query;
@@ -492,7 +517,19 @@ check(struct server *server)
 	server_enter(server, SERVER_CHECKING);
 	if (strcmp(query, "<empty>") == 0)
 		query = "";
-	(void)!server_send_query(server, query);
+	return server_send_query(server, query);
+}
+
+/* Nothing of the client was sent yet, so that it may have another server. */
+static struct client *
+unlink_before_use(struct server *server, const char *reason)
+{
+	struct client *client = server->client;
+
+	server->client = NULL;
+	client->server = NULL;
+	server_close(server, reason);
+	return client;
 }
 
 /*
@@ -523,11 +560,11 @@ server_link(struct server *server, struct client *client)
 	outstanding_reset(&server->outstanding);
 	server->status = TRANSACTION_NONE;
 	server->answered_at = loop_now(server->sessions->loop);
-	if (UNLIKELY(wants_check(server)))
-		check(server);
-	else
-		set_parameters(server);
-	return true;
+	if (LIKELY(wants_check(server) ? check(server) :
+	    set_parameters(server)))
+		return true;
+	(void)unlink_before_use(server, "server conn crashed?");
+	return false;
 }
 
 /* Session mode, or always: the next client finds a fresh session. */
@@ -587,8 +624,7 @@ learn_parameter(struct server *server, const uint8_t *body, size_t length)
 	index = parameters_index(parameters, name);
 	if (index == -1)
 		return;
-	parameters_put(parameters, &server_row(server)->parameters, index,
-	    value);
+	parameters_put(parameters, values_of(server), index, value);
 	server->dirty_values = true;
 }
 
@@ -597,11 +633,15 @@ static void
 adopt_values(struct server *server)
 {
 	struct parameters *parameters = server->sessions->parameters;
-	struct parameter_values *values = &server_row(server)->parameters;
+	struct parameter_values *values = values_of(server);
+	struct server_row *row = server_row(server);
 	struct parameter_set *set;
 
 	server->dirty_values = false;
 	parameters_seal(values);
+	memcpy(row->digest, values->digest, sizeof(row->digest));
+	snprintf(row->application_name, sizeof(row->application_name),
+	    "%.63s", values->values[PARAMETER_APPLICATION_NAME]);
 	if (server->client == NULL)
 		return;
 	set = parameters_share(parameters, values);
@@ -623,16 +663,11 @@ server_note_parameter(struct server *server, const uint8_t *body,
 static void
 end_check(struct server *server)
 {
-	if (server->failed_setup || server->status != TRANSACTION_NONE) {
-		struct client *client = server->client;
-
-		server->client = NULL;
-		client->server = NULL;
-		server_close(server, "test query failed");
-		client_retry(client);
-		return;
-	}
-	set_parameters(server);
+	if (server->failed_setup || server->status != TRANSACTION_NONE)
+		client_retry(unlink_before_use(server, "test query failed"));
+	else if (!set_parameters(server))
+		client_retry(unlink_before_use(server,
+		    "server conn crashed?"));
 }
 
 static void
@@ -641,15 +676,12 @@ end_setting(struct server *server)
 	struct client *client = server->client;
 
 	if (server->failed_setup || server->status != TRANSACTION_NONE) {
-		server->client = NULL;
-		client->server = NULL;
-		server_close(server, "var change failed");
-		client_fail(client, SQLSTATE_OF_POOLER,
-		    "invalid server parameter");
+		client_fail(unlink_before_use(server, "var change failed"),
+		    SQLSTATE_OF_POOLER, "invalid server parameter");
 		return;
 	}
 	parameters_assume(server->sessions->parameters, &client->wants->values,
-	    &server_row(server)->parameters);
+	    values_of(server));
 	adopt_values(server);
 	begin_relay(server);
 }
@@ -860,8 +892,12 @@ read_server(struct server *server)
 
 	INVARIANT(before < SESSIONS_HEADROOM);
 	got = socket_receive(server->fd, sessions->input, SESSIONS_READ_BYTES);
-	if (got == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (got == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		/* News of a time when somebody else used it. */
+		if (server->step == SERVER_AT_REST)
+			server_release(server);
 		return;
+	}
 	if (got <= 0) {
 		on_hang_up(server);
 		return;
@@ -891,8 +927,7 @@ may_read_at_rest(struct server *server)
 		return false;
 	}
 	if (atomic_load(&row->worker) == caller.worker &&
-	    (pool_claim_idle(&caller, server->row) ||
-	    atomic_load(&row->phase) == SERVER_CANCELING))
+	    pool_claim_idle(&caller, server->row))
 		return true;
 	if (atomic_load(&row->worker) != caller.worker)
 		loop_remove(server->sessions->loop, &server->watch);
@@ -904,14 +939,18 @@ on_server(void *context, uint32_t events)
 {
 	struct server *server = server_from(context);
 
-	if (server->step == SERVER_AT_REST && !may_read_at_rest(server))
+	if (server->step == SERVER_AT_REST) {
+		if (may_read_at_rest(server))
+			read_server(server);
 		return;
+	}
 	if (server->step == SERVER_LOGIN &&
 	    !login_at_server_connected(server))
 		return;
 	if (events & EPOLLOUT)
 		flush_backlog(server);
-	if (server->fd == -1)
+	/* The last bytes may have set it free: then it is not ours to read. */
+	if (server->fd == -1 || server->step == SERVER_AT_REST)
 		return;
 	if (events & EPOLLIN) {
 		read_server(server);
@@ -939,13 +978,24 @@ server_tick(struct server *server)
 	struct sessions *sessions = server->sessions;
 	usec_t now = loop_now(sessions->loop);
 
-	if (server->step == SERVER_LEAVING && now >= server->deadline)
+	usec_t limit = sessions->config->server_connect_timeout;
+
+	if (server->step == SERVER_LEAVING && now >= server->deadline) {
 		end_close(server);
-	else if (server->step == SERVER_LOGIN && now -
-	    server_row(server)->connected_at >
-	    sessions->config->server_connect_timeout)
+		return;
+	}
+	if (limit == 0)
+		return;
+	if (server->step == SERVER_LOGIN &&
+	    now - server_row(server)->connected_at > limit)
 		login_at_server_failed(server, "connect timeout",
 		    "connect timeout");
+	else if (is_before_use(server) &&
+	    now - server_row(server)->request_at > limit)
+		client_retry(unlink_before_use(server, "test query failed"));
+	else if (server->step == SERVER_RESETTING &&
+	    now - server_row(server)->request_at > limit)
+		server_close(server, "reset query failed");
 }
 
 void

@@ -161,12 +161,16 @@ static void
 keep_pool_up(struct sessions *sessions, struct pool_view *view)
 {
 	struct pool_caller caller = sessions_caller(sessions);
+	const struct pool_row *row_of = segment_pool(sessions->segment,
+	    view->pool);
 	const char *reason;
 	uint32_t row;
 
 	while ((row = pool_pick_stale(&caller, view->pool, &view->policy,
 	    &reason)) != NO_ROW)
 		server_leave(sessions, row, reason);
+	if (row_of->wait_count > 0 && row_of->idle_count > 0)
+		pool_match(&caller, view->pool);
 	if (view->database != NULL)
 		server_open_if_needed(sessions, view,
 		    view->to_welcome != NULL);

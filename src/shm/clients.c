@@ -21,10 +21,8 @@ claim_between(struct segment *segment, uint32_t worker, uint32_t from,
 			continue;
 		atomic_store(&segment->roster[worker].claims_client, row + 1);
 		if (atomic_compare_exchange_strong(&segment->clients[row].phase,
-		    &free, CLIENT_STARTUP)) {
-			atomic_store(&segment->clients[row].worker, worker);
+		    &free, CLIENT_CLAIMED))
 			return row;
-		}
 	}
 	return NO_ROW;
 }
@@ -42,18 +40,24 @@ uint32_t
 clients_claim(struct segment *segment, uint32_t worker)
 {
 	uint32_t used = atomic_load(&segment->state->clients_used);
+	struct client_row *client;
 	uint32_t row;
 
 	row = claim_between(segment, worker, 0, used);
 	if (row == NO_ROW)
 		row = claim_between(segment, worker, used,
 		    segment->size.clients);
-	atomic_store(&segment->roster[worker].claims_client, 0);
-	if (row == NO_ROW)
+	if (row == NO_ROW) {
+		atomic_store(&segment->roster[worker].claims_client, 0);
 		return NO_ROW;
-	atomic_store(&segment->clients[row].pool, NO_ROW);
-	atomic_store(&segment->clients[row].user, NO_ROW);
-	segment->clients[row].server = NO_ROW;
+	}
+	client = &segment->clients[row];
+	atomic_store(&client->pool, NO_ROW);
+	atomic_store(&client->user, NO_ROW);
+	client->server = NO_ROW;
+	atomic_store(&client->worker, worker);
+	atomic_store(&client->phase, CLIENT_STARTUP);
+	atomic_store(&segment->roster[worker].claims_client, 0);
 	raise_to(&segment->state->clients_used, row + 1);
 	return row;
 }

@@ -4,10 +4,11 @@
  * While the client is in a pool's waiting list, its phase, server and list
  * links belong to the pool's lock instead.
  *
- *   FREE -> STARTUP -> AUTH -> WELCOME -> IDLE ---> WAITING -> GIVEN
- *              |                            ^  \                 |
- *              +-> CANCEL                   |   +--> LINKED <----+
- *                                           +----------+
+ *   FREE -> CLAIMED -> STARTUP -> AUTH -> WELCOME -> IDLE -> WAITING
+ *                         |                         ^   \      |    \
+ *                         +-> CANCEL                |    \     |    GIVEN
+ *                                                   |     v    v     /
+ *                                                   +---- LINKED <--+
  *
  * GIVEN: another worker has put a server into its hands; its own worker has
  * mail about it and has not picked it up yet.
@@ -24,6 +25,7 @@
 
 enum client_phase {
 	CLIENT_FREE = 0,
+	CLIENT_CLAIMED,		/* being filled in */
 	CLIENT_STARTUP,		/* nothing known yet */
 	CLIENT_AUTH,		/* name known, not let in yet */
 	CLIENT_WELCOME,		/* let in; waits for its pool's first server */

@@ -44,10 +44,12 @@ lock_take(struct lock *lock)
 {
 	int rc = lock_patiently(&lock->mutex);
 
-	if (LIKELY(rc == 0))
+	if (LIKELY(rc == 0 && !lock->orphaned))
 		return true;
-	INVARIANT(rc == EOWNERDEAD);
-	INVARIANT(pthread_mutex_consistent(&lock->mutex) == 0);
+	INVARIANT(rc == 0 || rc == EOWNERDEAD);
+	if (rc == EOWNERDEAD)
+		INVARIANT(pthread_mutex_consistent(&lock->mutex) == 0);
+	lock->orphaned = 0;
 	return false;
 }
 
@@ -62,8 +64,10 @@ lock_is_free(struct lock *lock)
 {
 	int rc = pthread_mutex_trylock(&lock->mutex);
 
-	if (rc == EOWNERDEAD)
+	if (rc == EOWNERDEAD) {
 		rc = pthread_mutex_consistent(&lock->mutex);
+		lock->orphaned = 1;	/* for the next who takes it */
+	}
 	if (rc != 0)
 		return false;
 	lock_release(lock);

@@ -15,6 +15,7 @@
 
 struct lock {
 	pthread_mutex_t	mutex;
+	uint32_t	orphaned;	/* an owner died; to be told once */
 };
 
 /* In zeroed shared memory, before the first fork. */

@@ -66,6 +66,8 @@ lay_out(struct segment *segment, struct layout *layout)
 	    size->clients);
 	segment->servers = place(layout, sizeof(*segment->servers),
 	    size->servers);
+	segment->values = place(layout, sizeof(*segment->values),
+	    size->servers);
 	segment->pools = place(layout, sizeof(*segment->pools), size->pools);
 	segment->databases = place(layout, sizeof(*segment->databases),
 	    size->databases);

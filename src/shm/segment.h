@@ -6,9 +6,9 @@
  * only when used, so that RELOAD may raise limits within it.  Everything in
  * it is indexes and fixed-width words; indexes are checked before use.
  *
- *   state | roster | clients | cancel keys | servers | pools | databases |
- *   users | indexes of names | stats [worker][pool] | snapshots [2][pool] |
- *   mailboxes
+ *   state | roster | clients | cancel keys | servers | their values | pools |
+ *   databases | users | indexes of names | stats [worker][pool] |
+ *   snapshots [2][pool] | mailboxes
  */
 #ifndef SHM_SEGMENT_H
 #define SHM_SEGMENT_H
@@ -37,6 +37,7 @@ struct segment {		/* private to each process, inherited by fork */
 	struct client_row	*clients;
 	_Atomic uint64_t	*cancel_keys;	/* [clients]; 0: none */
 	struct server_row	*servers;
+	struct parameter_values	*values;	/* [servers] */
 	struct pool_row		*pools;
 	struct database_row	*databases;
 	struct user_row		*users;

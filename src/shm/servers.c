@@ -16,27 +16,30 @@ claim(struct segment *segment, uint32_t worker, uint32_t row)
 	    SERVER_FREE)
 		return false;
 	atomic_store(&segment->roster[worker].claims_server, row + 1);
-	if (!atomic_compare_exchange_strong(&server->phase, &free,
-	    SERVER_OPENING))
-		return false;
-	atomic_store(&server->worker, worker);
-	return true;
+	return atomic_compare_exchange_strong(&server->phase, &free,
+	    SERVER_CLAIMED);
 }
 
 uint32_t
-servers_claim(struct segment *segment, uint32_t worker)
+servers_claim(struct segment *segment, uint32_t worker, uint32_t pool,
+    enum server_phase phase)
 {
+	struct server_row *server;
 	uint32_t row, used;
 
 	for (row = 0; row < segment->size.servers; row++)
 		if (claim(segment, worker, row))
 			break;
-	atomic_store(&segment->roster[worker].claims_server, 0);
-	if (row == segment->size.servers)
+	if (row == segment->size.servers) {
+		atomic_store(&segment->roster[worker].claims_server, 0);
 		return NO_ROW;
-	atomic_store(&segment->servers[row].pool, NO_ROW);
-	segment->servers[row].client = NO_ROW;
-	segment->servers[row].target = NO_ROW;
+	}
+	server = &segment->servers[row];
+	server->client = server->target = NO_ROW;
+	atomic_store(&server->worker, worker);
+	atomic_store(&server->pool, pool);
+	atomic_store(&server->phase, phase);
+	atomic_store(&segment->roster[worker].claims_server, 0);
 	used = atomic_load(&segment->state->servers_used);
 	while (used < row + 1 && !atomic_compare_exchange_weak(
 	    &segment->state->servers_used, &used, row + 1))
@@ -58,7 +61,9 @@ servers_free(struct segment *segment, uint32_t row)
 	server->close_needed = server->cancels = 0;
 	server->target = NO_ROW;
 	server->backend_pid = server->backend_secret = 0;
-	memset(&server->parameters, 0, sizeof(server->parameters));
+	memset(server->digest, 0, sizeof(server->digest));
+	memset(server->application_name, 0, sizeof(server->application_name));
+	memset(&segment->values[row], 0, sizeof(segment->values[row]));
 	atomic_store_explicit(&server->phase, SERVER_FREE,
 	    memory_order_release);
 	atomic_fetch_add(&segment->state->servers_epoch, 1);

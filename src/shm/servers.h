@@ -1,14 +1,15 @@
 /*
  * One row for each server connection, written under its pool's lock.
  *
- *   FREE -> OPENING -> IDLE -> ACTIVE -> IDLE           a client of my own
- *                        |        |
- *                        |        +-> GIVEN -> ACTIVE   handed to another
- *                        |        +-> TESTING -> IDLE   reset query
- *                        |        +-> CANCELING -> IDLE a cancel is under way
+ *   FREE -> CLAIMED -> OPENING -> IDLE -> ACTIVE -> IDLE  a client of my own
+ *                                          |
+ *                                          +-> GIVEN -> ACTIVE   to another's
+ *                                          +-> TESTING -> IDLE   reset query
+ *                                          +-> CANCELING -> IDLE cancel on
+ *                                                                its way
  *   every phase -> CLOSING -> FREE
  *
- *   FREE -> CANCEL_LINK -> FREE    carries a cancel request to PostgreSQL
+ *   FREE -> CLAIMED -> CANCEL_LINK -> FREE    carries a cancel request
  *
  * `worker` is who acts on it: opener, holder, or last holder while it is
  * idle (it watches the socket), or who sees to it that it is closed.
@@ -25,6 +26,7 @@
 
 enum server_phase {
 	SERVER_FREE = 0,
+	SERVER_CLAIMED,		/* being filled in; belongs to no pool yet */
 	SERVER_OPENING,		/* connecting and logging in */
 	SERVER_IDLE,		/* in its pool's idle list */
 	SERVER_GIVEN,		/* promised to a client of another worker */
@@ -57,7 +59,8 @@ struct server_row {
 	uint32_t	 next, prev;	/* the pool's idle list */
 	uint32_t	 close_needed;	/* close when next released */
 	uint32_t	 cancels;	/* cancel links under way to it */
-	uint32_t	 target;	/* CANCEL_LINK: whom it is about */
+	uint32_t	 target;	/* CANCEL_LINK: whom it is about, and … */
+	uint32_t	 target_generation;	/* … its row's generation */
 	_Atomic uint64_t has_fd;	/* slots that have a descriptor */
 	_Alignas(CACHE_LINE)
 	usec_t		 connected_at;
@@ -66,15 +69,17 @@ struct server_row {
 	uint32_t	 backend_pid, backend_secret;
 	uint32_t	 id;
 	struct address	 remote, local;
-	struct parameter_values parameters;
+	uint8_t		 digest[16];	/* of its parameter values */
+	char		 application_name[64];	/* of those; for reports */
 };
 
 struct segment;
 /*
- * Claims a free row for this worker, OPENING; NO_ROW: all are in use.  The
- * caller holds the pool's lock and fills in pool.
+ * Claims a free row for this worker and pool; NO_ROW: all are in use.  It is
+ * in phase OPENING or CANCEL_LINK then.  The caller holds the pool's lock.
  */
-uint32_t servers_claim(struct segment *segment, uint32_t worker);
+uint32_t servers_claim(struct segment *segment, uint32_t worker,
+    uint32_t pool, enum server_phase phase);
 /* Moves the generation, so that all holders close their descriptors. */
 void servers_free(struct segment *segment, uint32_t row);
 

@@ -248,7 +248,9 @@ keep(struct keeper *keeper, int orders)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	setpgid(0, 0);
-	done = run_initdb(keeper) && start_postgres(keeper);
+	/* PostgreSQL's programs want to be where their user may be. */
+	done = chdir(keeper->cluster->directory) == 0 &&
+	    run_initdb(keeper) && start_postgres(keeper);
 	if (send(orders, &done, 1, 0) == -1)
 		done = false;
 	while (done && recv(orders, &order, sizeof(order), 0) ==

@@ -40,60 +40,63 @@ ck_crew_unharmed(struct crew *crew)
 	ck_login_ok(crew->pooler, "user=app dbname=shop");
 }
 
+/* With the NULs inside and without the one at the end. */
+#define BYTES(string) (string), sizeof(string) - 1
+
 /* ---- before the login ---- */
 
 static const struct {
 	const char	*story;
 	const char	*bytes;
-	int		 length;
+	size_t		 length;
 	const char	*message;	/* NULL: just closed, or any error */
 } greetings[] = {
-	{ "length 0", "\0\0\0\0\0\3\0\0", 8, NULL },
-	{ "length 4", "\0\0\0\4", 4, NULL },
-	{ "length 7", "\0\0\0\7\0\3\0", 7, NULL },
-	{ "length 2^32 - 1", "\377\377\377\377\0\3\0\0", 8, NULL },
-	{ "length 2^31", "\200\0\0\0\0\3\0\0", 8, NULL },
-	{ "length 2^31 - 1", "\177\377\377\377\0\3\0\0", 8, NULL },
-	{ "protocol 2", "\0\0\0\10\0\2\0\0", 8,
+	{ "length 0", BYTES("\0\0\0\0\0\3\0\0"), NULL },
+	{ "length 4", BYTES("\0\0\0\4"), NULL },
+	{ "length 7", BYTES("\0\0\0\7\0\3\0"), NULL },
+	{ "length 2^32 - 1", BYTES("\377\377\377\377\0\3\0\0"), NULL },
+	{ "length 2^31", BYTES("\200\0\0\0\0\3\0\0"), NULL },
+	{ "length 2^31 - 1", BYTES("\177\377\377\377\0\3\0\0"), NULL },
+	{ "protocol 2", BYTES("\0\0\0\10\0\2\0\0"),
 	    "old V2 protocol not supported" },
-	{ "protocol 4", "\0\0\0\10\0\4\0\0", 8, NULL },
-	{ "protocol 1", "\0\0\0\10\0\1\0\0", 8, NULL },
-	{ "no parameters at all", "\0\0\0\10\0\3\0\0", 8, NULL },
-	{ "only the terminator", "\0\0\0\11\0\3\0\0\0", 9,
+	{ "protocol 4", BYTES("\0\0\0\10\0\4\0\0"), NULL },
+	{ "protocol 1", BYTES("\0\0\0\10\0\1\0\0"), NULL },
+	{ "no parameters at all", BYTES("\0\0\0\10\0\3\0\0"), NULL },
+	{ "only the terminator", BYTES("\0\0\0\11\0\3\0\0\0"),
 	    "no username supplied" },
-	{ "a name without value", "\0\0\0\17\0\3\0\0user\0\0\0", 15, NULL },
-	{ "no terminator", "\0\0\0\20\0\3\0\0user\0app", 16, NULL },
+	{ "a name without value", BYTES("\0\0\0\17\0\3\0\0user\0\0\0"), NULL },
+	{ "no terminator", BYTES("\0\0\0\20\0\3\0\0user\0app"), NULL },
 	{ "bytes behind the terminator",
-	    "\0\0\0\25\0\3\0\0user\0app\0\0xyz", 21,
+	    BYTES("\0\0\0\25\0\3\0\0user\0app\0\0xyz"),
 	    "invalid startup packet layout: expected terminator as last "
 	    "byte" },
 	{ "a cancel request that is too short",
-	    "\0\0\0\14\4\322\26\56\0\0\0\1", 12, NULL },
+	    BYTES("\0\0\0\14\4\322\26\56\0\0\0\1"), NULL },
 	{ "a cancel request that is too long",
-	    "\0\0\0\24\4\322\26\56\0\0\0\1\0\0\0\1\0\0\0\1", 20, NULL },
+	    BYTES("\0\0\0\24\4\322\26\56\0\0\0\1\0\0\0\1\0\0\0\1"), NULL },
 	{ "a cancel request for nobody",
-	    "\0\0\0\20\4\322\26\56\0\0\0\1\0\0\0\1", 16, NULL },
-	{ "TLS asked for in TLS", "\0\0\0\10\4\322\26\57\0\0\0\10\4\322\26\57",
-	    16, NULL },
-	{ "HTTP", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 35, NULL },
-	{ "TLS at once", "\26\3\1\2\0\1\0\1\374\3\3", 11, NULL },
-	{ "SSH", "SSH-2.0-OpenSSH_9.2\r\n", 21, NULL },
-	{ "nothing", "", 0, NULL },
-	{ "one byte", "\0", 1, NULL },
-	{ "seven bytes", "\0\0\0\50\0\3\0", 7, NULL },
+	    BYTES("\0\0\0\20\4\322\26\56\0\0\0\1\0\0\0\1"), NULL },
+	{ "TLS asked for in TLS",
+	    BYTES("\0\0\0\10\4\322\26\57\0\0\0\10\4\322\26\57"), NULL },
+	{ "HTTP", BYTES("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), NULL },
+	{ "TLS at once", BYTES("\26\3\1\2\0\1\0\1\374\3\3"), NULL },
+	{ "SSH", BYTES("SSH-2.0-OpenSSH_9.2\r\n"), NULL },
+	{ "nothing", BYTES(""), NULL },
+	{ "one byte", BYTES("\0"), NULL },
+	{ "seven bytes", BYTES("\0\0\0\50\0\3\0"), NULL },
 	{ "an empty option name (CVE-2026-107349)",
-	    "\0\0\0\43\0\3\0\0user\0app\0options\0-c =1\0\0", 34, NULL },
+	    BYTES("\0\0\0\40\0\3\0\0user\0app\0options\0-c =1\0\0"), NULL },
 };
 
 /* Says it, says no more, and reads to the end. */
 static void
-greet_and_listen(int port, const char *bytes, int length,
+greet_and_listen(int port, const char *bytes, size_t length,
     const char *message)
 {
 	struct buffer out = { 0 };
 	int client = fake_client_connect(port);
 
-	put_bytes(&out, bytes, (size_t)length);
+	put_bytes(&out, bytes, length);
 	(void)fake_client_send(client, &out);
 	shutdown(client, SHUT_WR);
 	if (message != NULL)
@@ -119,7 +122,7 @@ START_TEST(a_header_that_is_wrong_is_quoted)
 {
 	struct pooler *pooler = pooler_start(.workers = 1);
 
-	greet_and_listen(pooler->port, "GET / HTTP/1.1\r\n\r\n", 18,
+	greet_and_listen(pooler->port, BYTES("GET / HTTP/1.1\r\n\r\n"),
 	    "bad packet header: '474554202f204854'");
 }
 END_TEST
@@ -206,35 +209,34 @@ static const struct {
 	const char	*story;
 	const char	*method;
 	const char	*bytes;
-	int		 length;
+	size_t		 length;
 } answers[] = {
-	{ "a query", "md5", "Q\0\0\0\15select 1\0", 14 },
-	{ "no terminator", "md5", "p\0\0\0\7abc", 8 },
-	{ "length 0", "md5", "p\0\0\0\0", 5 },
-	{ "length 3", "md5", "p\0\0\0\3", 5 },
-	{ "length 4", "md5", "p\0\0\0\4", 5 },
-	{ "length 2^32 - 1", "md5", "p\377\377\377\377abc", 8 },
-	{ "length 2^31 - 1", "md5", "p\177\377\377\377abc", 8 },
-	{ "too long a password", "plain", "p\0\1\0\0abc", 8 },
-	{ "a startup packet", "md5", "\0\0\0\10\0\3\0\0", 8 },
-	{ "the end", "md5", "X\0\0\0\4", 5 },
-	{ "nothing", "md5", "", 0 },
-	{ "SASL: no mechanism", "scram-sha-256", "p\0\0\0\5\0", 6 },
+	{ "a query", "md5", BYTES("Q\0\0\0\15select 1\0") },
+	{ "no terminator", "md5", BYTES("p\0\0\0\7abc") },
+	{ "length 0", "md5", BYTES("p\0\0\0\0") },
+	{ "length 3", "md5", BYTES("p\0\0\0\3") },
+	{ "length 4", "md5", BYTES("p\0\0\0\4") },
+	{ "length 2^32 - 1", "md5", BYTES("p\377\377\377\377abc") },
+	{ "length 2^31 - 1", "md5", BYTES("p\177\377\377\377abc") },
+	{ "too long a password", "plain", BYTES("p\0\1\0\0abc") },
+	{ "a startup packet", "md5", BYTES("\0\0\0\10\0\3\0\0") },
+	{ "the end", "md5", BYTES("X\0\0\0\4") },
+	{ "nothing", "md5", BYTES("") },
+	{ "SASL: no mechanism", "scram-sha-256", BYTES("p\0\0\0\5\0") },
 	{ "SASL: another mechanism", "scram-sha-256",
-	    "p\0\0\0\20PLAIN\0\0\0\0\1n", 17 },
+	    BYTES("p\0\0\0\17PLAIN\0\0\0\0\1n") },
 	{ "SASL: length beyond the message", "scram-sha-256",
-	    "p\0\0\0\30SCRAM-SHA-256\0\177\377\377\377n,,", 25 },
+	    BYTES("p\0\0\0\31SCRAM-SHA-256\0\177\377\377\377n,,") },
 	{ "SASL: length -1", "scram-sha-256",
-	    "p\0\0\0\26SCRAM-SHA-256\0\377\377\377\377", 23 },
+	    BYTES("p\0\0\0\26SCRAM-SHA-256\0\377\377\377\377") },
 	{ "SASL: nothing in it", "scram-sha-256",
-	    "p\0\0\0\26SCRAM-SHA-256\0\0\0\0\0", 23 },
+	    BYTES("p\0\0\0\26SCRAM-SHA-256\0\0\0\0\0") },
 	{ "SASL: nonsense in it", "scram-sha-256",
-	    "p\0\0\0\34SCRAM-SHA-256\0\0\0\0\6=,=,=,", 29 },
+	    BYTES("p\0\0\0\34SCRAM-SHA-256\0\0\0\0\6=,=,=,") },
 	{ "SASL: no nonce", "scram-sha-256",
-	    "p\0\0\0\36SCRAM-SHA-256\0\0\0\0\10n,,n=,r=", 31 },
+	    BYTES("p\0\0\0\36SCRAM-SHA-256\0\0\0\0\10n,,n=,r=") },
 	{ "SASL: channel binding", "scram-sha-256",
-	    "p\0\0\0\55SCRAM-SHA-256\0\0\0\0\27p=tls-unique,,n=,r=abcd",
-	    46 },
+	    BYTES("p\0\0\0\55SCRAM-SHA-256\0\0\0\0\27p=tls-unique,,n=,r=abcd") },
 };
 
 START_TEST(wrong_answers_to_a_login_harm_nobody)
@@ -258,8 +260,7 @@ START_TEST(wrong_answers_to_a_login_harm_nobody)
 			continue;
 		client = fake_client_begin(crew.pooler->port, "app", "shop");
 		fake_client_expect(client, 'R', &message);
-		put_bytes(&bytes, answers[i].bytes,
-		    (size_t)answers[i].length);
+		put_bytes(&bytes, answers[i].bytes, answers[i].length);
 		(void)fake_client_send(client, &bytes);
 		shutdown(client, SHUT_WR);
 		while (fake_client_read(client, &message))
@@ -314,39 +315,39 @@ END_TEST
 static const struct {
 	const char	*story;
 	const char	*bytes;
-	int		 length;
+	size_t		 length;
 } requests[] = {
-	{ "an unknown type", "@\0\0\0\4", 5 },
-	{ "type zero", "\0\0\0\0\4", 5 },
-	{ "length 0", "Q\0\0\0\0", 5 },
-	{ "length 3", "Q\0\0\0\3", 5 },
-	{ "length 2^32 - 1", "Q\377\377\377\377select", 11 },
-	{ "length 2^31", "Q\200\0\0\0select", 11 },
-	{ "length 2^31 - 1 and no more", "Q\177\377\377\377select", 11 },
-	{ "half a header", "Q\0\0", 3 },
-	{ "half a query", "Q\0\0\0\100select", 11 },
-	{ "a query without end", "Q\0\0\0\14select 1", 13 },
-	{ "an empty Parse", "P\0\0\0\4", 5 },
-	{ "a Parse of one name", "P\0\0\0\6a\0", 7 },
-	{ "a Parse without end", "P\0\0\0\10abcd", 9 },
-	{ "an empty Bind", "B\0\0\0\4", 5 },
-	{ "a Bind without end", "B\0\0\0\10abcd", 9 },
-	{ "an empty Describe", "D\0\0\0\4", 5 },
-	{ "a Describe of nothing", "D\0\0\0\6?\0", 7 },
-	{ "an empty Close", "C\0\0\0\4", 5 },
-	{ "an empty Execute", "E\0\0\0\4", 5 },
-	{ "an empty FunctionCall", "F\0\0\0\4S\0\0\0\4", 10 },
-	{ "CopyData for no COPY", "d\0\0\0\10abcd", 9 },
-	{ "CopyDone for no COPY", "c\0\0\0\4", 5 },
-	{ "CopyFail for no COPY", "f\0\0\0\6no", 7 },
-	{ "a password", "p\0\0\0\10abc\0", 9 },
-	{ "a startup packet", "\0\0\0\10\0\3\0\0", 8 },
-	{ "only Sync", "S\0\0\0\4", 5 },
-	{ "only Flush", "H\0\0\0\4", 5 },
-	{ "Sync with a body", "S\0\0\0\10abcd", 9 },
-	{ "Terminate with a body", "X\0\0\0\10abcd", 9 },
-	{ "what a server says", "Z\0\0\0\5I", 6 },
-	{ "a row", "T\0\0\0\6\0\0", 7 },
+	{ "an unknown type", BYTES("@\0\0\0\4") },
+	{ "type zero", BYTES("\0\0\0\0\4") },
+	{ "length 0", BYTES("Q\0\0\0\0") },
+	{ "length 3", BYTES("Q\0\0\0\3") },
+	{ "length 2^32 - 1", BYTES("Q\377\377\377\377select") },
+	{ "length 2^31", BYTES("Q\200\0\0\0select") },
+	{ "length 2^31 - 1 and no more", BYTES("Q\177\377\377\377select") },
+	{ "half a header", BYTES("Q\0\0") },
+	{ "half a query", BYTES("Q\0\0\0\100select") },
+	{ "a query without end", BYTES("Q\0\0\0\14select 1") },
+	{ "an empty Parse", BYTES("P\0\0\0\4") },
+	{ "a Parse of one name", BYTES("P\0\0\0\6a\0") },
+	{ "a Parse without end", BYTES("P\0\0\0\10abcd") },
+	{ "an empty Bind", BYTES("B\0\0\0\4") },
+	{ "a Bind without end", BYTES("B\0\0\0\10abcd") },
+	{ "an empty Describe", BYTES("D\0\0\0\4") },
+	{ "a Describe of nothing", BYTES("D\0\0\0\6?\0") },
+	{ "an empty Close", BYTES("C\0\0\0\4") },
+	{ "an empty Execute", BYTES("E\0\0\0\4") },
+	{ "an empty FunctionCall", BYTES("F\0\0\0\4S\0\0\0\4") },
+	{ "CopyData for no COPY", BYTES("d\0\0\0\10abcd") },
+	{ "CopyDone for no COPY", BYTES("c\0\0\0\4") },
+	{ "CopyFail for no COPY", BYTES("f\0\0\0\6no") },
+	{ "a password", BYTES("p\0\0\0\10abc\0") },
+	{ "a startup packet", BYTES("\0\0\0\10\0\3\0\0") },
+	{ "only Sync", BYTES("S\0\0\0\4") },
+	{ "only Flush", BYTES("H\0\0\0\4") },
+	{ "Sync with a body", BYTES("S\0\0\0\10abcd") },
+	{ "Terminate with a body", BYTES("X\0\0\0\10abcd") },
+	{ "what a server says", BYTES("Z\0\0\0\5I") },
+	{ "a row", BYTES("T\0\0\0\6\0\0") },
 };
 
 /* Idle, in a transaction, with a query on the way. */
@@ -368,7 +369,7 @@ START_TEST(wrong_requests_harm_nobody)
 		if (_i == 1)
 			fake_client_expect(client, 'Z', NULL);
 		put_bytes(&bytes, requests[i].bytes,
-		    (size_t)requests[i].length);
+		    requests[i].length);
 		(void)fake_client_send(client, &bytes);
 		shutdown(client, SHUT_WR);
 		fake_client_drain(client);
@@ -390,7 +391,7 @@ START_TEST(wrong_requests_to_the_console_harm_nobody)
 		    "pgbouncer");
 
 		put_bytes(&bytes, requests[i].bytes,
-		    (size_t)requests[i].length);
+		    requests[i].length);
 		(void)fake_client_send(client, &bytes);
 		shutdown(client, SHUT_WR);
 		fake_client_drain(client);
@@ -577,40 +578,40 @@ pooler_of(const char *test, int port, const char *settings)
 static const struct {
 	const char	*story;
 	const char	*bytes;
-	int		 length;
+	size_t		 length;
 } bad_greetings[] = {
-	{ "nothing", "", 0 },
-	{ "one byte", "R", 1 },
-	{ "HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n", 28 },
-	{ "length 0", "R\0\0\0\0\0\0\0\0", 9 },
-	{ "length 2^32 - 1", "R\377\377\377\377\0\0\0\0", 9 },
-	{ "length 2^31 - 1", "R\177\377\377\377\0\0\0\0", 9 },
-	{ "an empty authentication request", "R\0\0\0\4", 5 },
-	{ "an unknown one", "R\0\0\0\10\0\0\0\143", 9 },
-	{ "MD5 without salt", "R\0\0\0\10\0\0\0\5", 9 },
-	{ "SASL without a mechanism", "R\0\0\0\11\0\0\0\12\0", 10 },
-	{ "SASL without an end", "R\0\0\0\14\0\0\0\12SCRA", 13 },
-	{ "SASL of another kind", "R\0\0\0\16\0\0\0\12OTHER\0\0", 16 },
-	{ "SASL going on before it began", "R\0\0\0\14\0\0\0\13r=ab", 13 },
+	{ "nothing", BYTES("") },
+	{ "one byte", BYTES("R") },
+	{ "HTTP", BYTES("HTTP/1.1 400 Bad Request\r\n\r\n") },
+	{ "length 0", BYTES("R\0\0\0\0\0\0\0\0") },
+	{ "length 2^32 - 1", BYTES("R\377\377\377\377\0\0\0\0") },
+	{ "length 2^31 - 1", BYTES("R\177\377\377\377\0\0\0\0") },
+	{ "an empty authentication request", BYTES("R\0\0\0\4") },
+	{ "an unknown one", BYTES("R\0\0\0\10\0\0\0\143") },
+	{ "MD5 without salt", BYTES("R\0\0\0\10\0\0\0\5") },
+	{ "SASL without a mechanism", BYTES("R\0\0\0\11\0\0\0\12\0") },
+	{ "SASL without an end", BYTES("R\0\0\0\14\0\0\0\12SCRA") },
+	{ "SASL of another kind", BYTES("R\0\0\0\16\0\0\0\12OTHER\0\0") },
+	{ "SASL going on before it began", BYTES("R\0\0\0\14\0\0\0\13r=ab") },
 	{ "SASL that has ended before it began",
-	    "R\0\0\0\14\0\0\0\14v=ab", 13 },
-	{ "an error without an end", "E\0\0\0\10SERR", 9 },
-	{ "an empty error", "E\0\0\0\4", 5 },
-	{ "an error of no fields", "E\0\0\0\5\0", 6 },
+	    BYTES("R\0\0\0\14\0\0\0\14v=ab") },
+	{ "an error without an end", BYTES("E\0\0\0\10SERR") },
+	{ "an empty error", BYTES("E\0\0\0\4") },
+	{ "an error of no fields", BYTES("E\0\0\0\5\0") },
 	{ "an error without SQLSTATE (CVE-2026-6666)",
-	    "E\0\0\0\23SFATAL\0Mhello\0\0", 20 },
+	    BYTES("E\0\0\0\23SFATAL\0Mhello\0\0") },
 	{ "a key that is too short",
-	    "R\0\0\0\10\0\0\0\0K\0\0\0\10\0\0\0\1Z\0\0\0\5I", 24 },
+	    BYTES("R\0\0\0\10\0\0\0\0K\0\0\0\10\0\0\0\1Z\0\0\0\5I") },
 	{ "a parameter without value",
-	    "R\0\0\0\10\0\0\0\0S\0\0\0\7ab\0", 17 },
+	    BYTES("R\0\0\0\10\0\0\0\0S\0\0\0\7ab\0") },
 	{ "ready in an unknown state",
-	    "R\0\0\0\10\0\0\0\0Z\0\0\0\5?", 15 },
+	    BYTES("R\0\0\0\10\0\0\0\0Z\0\0\0\5?") },
 	{ "ready in a transaction",
-	    "R\0\0\0\10\0\0\0\0Z\0\0\0\5T", 15 },
-	{ "a row at the login", "R\0\0\0\10\0\0\0\0D\0\0\0\6\0\0", 16 },
+	    BYTES("R\0\0\0\10\0\0\0\0Z\0\0\0\5T") },
+	{ "a row at the login", BYTES("R\0\0\0\10\0\0\0\0D\0\0\0\6\0\0") },
 	{ "a request for a password behind the welcome",
-	    "R\0\0\0\10\0\0\0\0R\0\0\0\10\0\0\0\3", 18 },
-	{ "COPY", "R\0\0\0\10\0\0\0\0G\0\0\0\7\0\0\0", 17 },
+	    BYTES("R\0\0\0\10\0\0\0\0R\0\0\0\10\0\0\0\3") },
+	{ "COPY", BYTES("R\0\0\0\10\0\0\0\0G\0\0\0\7\0\0\0") },
 };
 
 START_TEST(a_server_that_greets_badly_harms_nobody)
@@ -628,7 +629,7 @@ START_TEST(a_server_that_greets_badly_harms_nobody)
 		int client;
 
 		put_bytes(&bytes, bad_greetings[i].bytes,
-		    (size_t)bad_greetings[i].length);
+		    bad_greetings[i].length);
 		fake_server_greet(server, &bytes, THEN_HANG_UP);
 		before = fake_server_connections(server);
 		client = fake_client_begin(crew.pooler->port, "app", "fake");
@@ -672,27 +673,27 @@ END_TEST
 static const struct {
 	const char	*story;
 	const char	*bytes;
-	int		 length;
+	size_t		 length;
 } bad_answers[] = {
-	{ "an unknown type", "@\0\0\0\4", 5 },
-	{ "length 0", "C\0\0\0\0", 5 },
-	{ "length 3", "C\0\0\0\3", 5 },
-	{ "length 2^32 - 1", "D\377\377\377\377", 5 },
-	{ "length 2^31", "D\200\0\0\0", 5 },
-	{ "length 2^31 - 1 and the end", "D\177\377\377\377abc", 8 },
-	{ "half a header", "C\0\0", 3 },
-	{ "half a message", "C\0\0\0\15SEL", 8 },
-	{ "ready without a body", "Z\0\0\0\4", 5 },
-	{ "ready in an unknown state", "Z\0\0\0\5?", 6 },
-	{ "ready with too much", "Z\0\0\0\6II", 7 },
-	{ "a parameter without value", "S\0\0\0\7ab\0", 8 },
-	{ "a parameter without end", "S\0\0\0\10abcd", 9 },
-	{ "an empty parameter", "S\0\0\0\4", 5 },
-	{ "an error without an end", "E\0\0\0\10SERR", 9 },
-	{ "a request for a password", "R\0\0\0\10\0\0\0\3", 9 },
-	{ "ParseComplete for nobody", "1\0\0\0\4", 5 },
-	{ "another key", "K\0\0\0\14\0\0\0\1\0\0\0\1", 13 },
-	{ "CopyBothResponse", "W\0\0\0\7\0\0\0", 8 },
+	{ "an unknown type", BYTES("@\0\0\0\4") },
+	{ "length 0", BYTES("C\0\0\0\0") },
+	{ "length 3", BYTES("C\0\0\0\3") },
+	{ "length 2^32 - 1", BYTES("D\377\377\377\377") },
+	{ "length 2^31", BYTES("D\200\0\0\0") },
+	{ "length 2^31 - 1 and the end", BYTES("D\177\377\377\377abc") },
+	{ "half a header", BYTES("C\0\0") },
+	{ "half a message", BYTES("C\0\0\0\15SEL") },
+	{ "ready without a body", BYTES("Z\0\0\0\4") },
+	{ "ready in an unknown state", BYTES("Z\0\0\0\5?") },
+	{ "ready with too much", BYTES("Z\0\0\0\6II") },
+	{ "a parameter without value", BYTES("S\0\0\0\7ab\0") },
+	{ "a parameter without end", BYTES("S\0\0\0\10abcd") },
+	{ "an empty parameter", BYTES("S\0\0\0\4") },
+	{ "an error without an end", BYTES("E\0\0\0\10SERR") },
+	{ "a request for a password", BYTES("R\0\0\0\10\0\0\0\3") },
+	{ "ParseComplete for nobody", BYTES("1\0\0\0\4") },
+	{ "another key", BYTES("K\0\0\0\14\0\0\0\1\0\0\0\1") },
+	{ "CopyBothResponse", BYTES("W\0\0\0\7\0\0\0") },
 };
 
 START_TEST(a_server_that_answers_badly_harms_nobody)
@@ -708,7 +709,7 @@ START_TEST(a_server_that_answers_badly_harms_nobody)
 		int client;
 
 		put_bytes(&bytes, bad_answers[i].bytes,
-		    (size_t)bad_answers[i].length);
+		    bad_answers[i].length);
 		fake_server_answer(server, text("bad %u", i), &bytes,
 		    THEN_HANG_UP);
 		client = fake_client_login(crew.pooler->port, "app", "fake");

@@ -398,6 +398,54 @@ START_TEST(every_transaction_and_query_is_counted_once)
 }
 END_TEST
 
+/* What people will run. */
+static void
+pgbench(struct pooler *pooler, const char *options, const char *wanted)
+{
+	const char *output = text("%s/pgbench.out", pooler->directory);
+	const char *command = text("PGHOST=127.0.0.1 PGPORT=%d PGUSER=app "
+	    "PGSSLMODE=disable %s/pgbench -n %s shop > %s 2>&1",
+	    pooler->port, cluster_programs(), options, output);
+	int status = system(command);
+	char *said = file_read(output);
+
+	ck_assert_msg(status == 0 && strstr(said, wanted) != NULL,
+	    "%s\n%s", command, said);
+	free(said);
+}
+
+static long long
+xacts_of(struct pooler *pooler, PGconn *console, const char *options)
+{
+	long long before = total(console, "total_xact_count");
+
+	pgbench(pooler, options, "failed transactions: 0 (");
+	return total(console, "total_xact_count") - before;
+}
+
+START_TEST(pgbench_and_the_pooler_count_the_same)
+{
+	static const char *const modes[] = { "-S", "-S -M extended", "",
+	    "-M extended" };
+	struct pooler *pooler = pooler_start(.workers = 4,
+	    .settings = "default_pool_size = 10\n");
+	PGconn *console = connect_console(pooler);
+	long long extra;
+
+	if (access(text("%s/pgbench", cluster_programs()), X_OK) != 0)
+		return;
+	ck_login_ok(pooler, "user=app dbname=shop");
+	pgbench(pooler, "-i -q", "done in");
+	/* What it asks before it begins. */
+	extra = xacts_of(pooler, console, "-S -c 1 -t 1") - 1;
+	for (unsigned i = 0; i < ARRAY_LENGTH(modes); i++)
+		ck_assert_int_eq(xacts_of(pooler, console, text(
+		    "%s -c 32 -j 2 -t 20", modes[i])), 640 + extra);
+	ck_query_ok(connect_client(pooler), "drop table pgbench_accounts, "
+	    "pgbench_branches, pgbench_history, pgbench_tellers");
+}
+END_TEST
+
 START_TEST(every_byte_is_counted_once)
 {
 	int port = world_port();
@@ -481,6 +529,7 @@ main(void)
 
 	tests = world_case(suite, "numbers", 20);
 	tcase_add_test(tests, every_transaction_and_query_is_counted_once);
+	tcase_add_test(tests, pgbench_and_the_pooler_count_the_same);
 	tcase_add_test(tests, every_byte_is_counted_once);
 	tcase_add_test(tests, waiting_is_measured);
 	return world_run(suite);

@@ -9,8 +9,8 @@ void
 pool_world_start(struct pool_world *world)
 {
 	static const struct segment_size size = { .workers = WORLD_WORKERS,
-	    .clients = WORLD_CLIENTS, .servers = WORLD_SERVERS, .pools = 4,
-	    .databases = 4, .users = 4 };
+	    .clients = WORLD_CLIENTS, .servers = WORLD_SERVERS, .pools = 6,
+	    .databases = 6, .users = 6 };
 	struct error error = { .text = "" };
 
 	memset(world, 0, sizeof(*world));
@@ -19,6 +19,8 @@ pool_world_start(struct pool_world *world)
 	for (uint32_t i = 0; i < WORLD_WORKERS; i++)
 		atomic_store(&world->segment->roster[i].phase,
 		    ROSTER_SERVING);
+	/* Row 0 is another one: what was forgotten to be set is zero. */
+	(void)pools_make(world->segment, "nobody", "nobody", false);
 	world->pool = pools_make(world->segment, "db", "user", false);
 	world->policy = (struct pool_policy){ .size = 3, .opening_most = 4,
 	    .login_retry = 15 * USEC_PER_SEC, .lifetime = INT64_MAX };

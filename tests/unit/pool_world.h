@@ -1,5 +1,5 @@
 /*
- * A segment with one pool and a few workers, for tests of src/pool: rows are
+ * A segment with a pool and a few workers, for tests of src/pool: rows are
  * made the way that workers make them.
  */
 #ifndef POOL_WORLD_H
@@ -8,8 +8,8 @@
 #include "pool/pool.h"
 
 #define WORLD_WORKERS 4
-#define WORLD_CLIENTS 64
-#define WORLD_SERVERS 32
+#define WORLD_CLIENTS 24
+#define WORLD_SERVERS 12
 
 /* Moments of these tests: any large number. */
 #define WORLD_NOW ((usec_t)1000 * USEC_PER_SEC)

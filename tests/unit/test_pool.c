@@ -27,13 +27,6 @@ end(void)
 	pool_world_stop(&world);
 }
 
-/* For what leaves the pool in a state that no check will like. */
-static void
-end_unchecked(void)
-{
-	pool_world_stop(&world);
-}
-
 static struct pool_caller
 worker(uint32_t slot)
 {
@@ -611,15 +604,20 @@ START_TEST(what_failed_is_remembered_until_an_attempt_succeeds)
 {
 	struct pool_caller caller = worker(0);
 	char text[FAILURE_BYTES], state[6];
+	usec_t age;
 
-	ck_assert(!pool_failure(&caller, world.pool, text, state));
+	ck_assert(!pool_failure(&caller, world.pool, text, state, &age));
 	fail_once(WORLD_NOW);
-	ck_assert(pool_failure(&caller, world.pool, text, state));
+	ck_assert(pool_failure(&caller, world.pool, text, state, &age));
 	ck_assert_str_eq(text, "no such role");
 	ck_assert_str_eq(state, "28000");
+	ck_assert_int_eq(age, 0);
+	caller.now += 5;
+	ck_assert(pool_failure(&caller, world.pool, text, state, &age));
+	ck_assert_int_eq(age, 5);
 	pool_world_add_server_at(&world, 0, WORLD_NOW +
 	    world.policy.login_retry);
-	ck_assert(!pool_failure(&caller, world.pool, text, state));
+	ck_assert(!pool_failure(&caller, world.pool, text, state, &age));
 }
 END_TEST
 
@@ -627,12 +625,13 @@ START_TEST(a_long_failure_is_cut)
 {
 	struct pool_caller caller = worker(0);
 	char text[FAILURE_BYTES], state[6], much[500];
+	usec_t age;
 	uint32_t row = pool_open(&caller, world.pool, &world.policy, true);
 
 	memset(much, 'x', sizeof(much) - 1);
 	much[sizeof(much) - 1] = '\0';
 	pool_open_failed(&caller, row, much, "28000x");
-	ck_assert(pool_failure(&caller, world.pool, text, state));
+	ck_assert(pool_failure(&caller, world.pool, text, state, &age));
 	ck_assert_uint_eq(strlen(text), FAILURE_BYTES - 1);
 	ck_assert_str_eq(state, "28000");
 }

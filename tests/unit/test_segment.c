@@ -121,15 +121,14 @@ START_TEST(tables_do_not_overlap)
 }
 END_TEST
 
-/* "NO_ROW while it is free": a row that was never used is free, too. */
-START_TEST(rows_that_were_never_used_belong_to_nobody)
+START_TEST(rows_that_were_never_used_are_free)
 {
 	for (uint32_t row = 0; row < size.clients; row++)
-		ck_assert_uint_eq(segment->clients[row].worker, NO_ROW);
-	for (uint32_t row = 0; row < size.servers; row++) {
-		ck_assert_uint_eq(segment->servers[row].worker, NO_ROW);
-		ck_assert_uint_eq(segment->servers[row].pool, NO_ROW);
-	}
+		ck_assert_uint_eq(segment->clients[row].phase, CLIENT_FREE);
+	for (uint32_t row = 0; row < size.servers; row++)
+		ck_assert_uint_eq(segment->servers[row].phase, SERVER_FREE);
+	ck_assert_uint_eq(segment->state->clients_used, 0);
+	ck_assert_uint_eq(segment->state->servers_used, 0);
 }
 END_TEST
 
@@ -323,7 +322,7 @@ main(void)
 	tcase_add_test(tests, the_largest_segment_can_be_mapped);
 	tcase_add_test(tests, rows_are_apart_by_cache_line);
 	tcase_add_test(tests, tables_do_not_overlap);
-	tcase_add_test(tests, rows_that_were_never_used_belong_to_nobody);
+	tcase_add_test(tests, rows_that_were_never_used_are_free);
 	tcase_add_test(tests, what_one_process_writes_another_reads);
 	tcase_add_test(tests, a_new_segment_knows_when_it_began);
 	tcase_add_test(tests, each_segment_has_its_own_nonce);
