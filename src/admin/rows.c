@@ -25,7 +25,7 @@ client_copy(struct segment *segment, uint32_t row,
 		uint32_t generation = read_word(&client->generation);
 		uint32_t phase = atomic_load(&client->phase);
 
-		if (phase == CLIENT_FREE || phase == CLIENT_CLAIMED)
+		if (phase == CLIENT_FREE)
 			return false;
 		memcpy(copy_out, client, sizeof(*copy_out));
 		atomic_thread_fence(memory_order_acquire);
@@ -50,7 +50,7 @@ server_copy(struct segment *segment, uint32_t row,
 		uint32_t generation = atomic_load(&server->generation);
 		uint32_t phase = atomic_load(&server->phase);
 
-		if (phase == SERVER_FREE || phase == SERVER_CLAIMED)
+		if (phase == SERVER_FREE)
 			return false;
 		memcpy(copy_out, server, sizeof(*copy_out));
 		atomic_thread_fence(memory_order_acquire);

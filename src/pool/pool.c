@@ -574,6 +574,7 @@ pool_end_cancel(const struct pool_caller *caller, uint32_t link_row,
 	struct server_row *link = segment_server(segment, link_row);
 	struct pool_row *pool = pool_lock(caller, link->pool);
 	struct server_row *server = segment_server(segment, link->target);
+	struct pool_mail mail = { .worker = NO_ROW };
 	bool released = false;
 
 	INVARIANT(link->phase == SERVER_CANCEL_LINK && is_mine(caller, link));
@@ -583,9 +584,14 @@ pool_end_cancel(const struct pool_caller *caller, uint32_t link_row,
 		INVARIANT(server->cancels > 0);
 		server->cancels--;
 		released = claim_canceled(caller, server);
+		if (!released && server->phase == SERVER_CANCELING)
+			mail = (struct pool_mail){ server->worker,
+			    { MAIL_ADOPT, link->target, server->generation } };
 	}
 	servers_free(segment, link_row);
 	pool_unlock(pool);
+	if (mail.worker != NO_ROW)
+		pool_post(caller, &mail);	/* without a descriptor here */
 	return released;
 }
 

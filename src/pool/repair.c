@@ -80,7 +80,6 @@ repair_pool_locked(struct segment *segment, uint32_t pool_index)
 		struct server_row *server = &segment->servers[row];
 
 		if (server->phase == SERVER_FREE ||
-		    server->phase == SERVER_CLAIMED ||
 		    server->phase == SERVER_CANCEL_LINK ||
 		    server->pool != pool_index)
 			continue;
@@ -117,32 +116,6 @@ choose_heir(struct segment *segment, uint32_t slot)
 	return slot;
 }
 
-/* A row that was claimed by the dead one, but does not bear its name yet. */
-static void
-free_half_claimed(struct segment *segment, uint32_t slot)
-{
-	struct roster_row *roster = &segment->roster[slot];
-	uint32_t client = atomic_load(&roster->claims_client);
-	uint32_t server = atomic_load(&roster->claims_server);
-
-	for (uint32_t i = 0; i < segment->size.workers; i++) {
-		if (i == slot)
-			continue;
-		if (segment->roster[i].claims_client == client)
-			client = 0;
-		if (segment->roster[i].claims_server == server)
-			server = 0;
-	}
-	if (client != 0 &&
-	    segment->clients[client - 1].phase == CLIENT_CLAIMED)
-		clients_free(segment, client - 1);
-	if (server != 0 &&
-	    segment->servers[server - 1].phase == SERVER_CLAIMED)
-		servers_free(segment, server - 1);
-	atomic_store(&roster->claims_client, 0);
-	atomic_store(&roster->claims_server, 0);
-}
-
 /* While a client may be in a queue, its row belongs to the pool's lock. */
 static void
 bury_client(const struct pool_caller *dead, uint32_t row)
@@ -173,7 +146,6 @@ bury_server_locked(const struct pool_caller *dead, struct pool_row *pool,
 		return false;
 	switch ((enum server_phase)server->phase) {
 	case SERVER_FREE:
-	case SERVER_CLAIMED:
 		return false;
 	case SERVER_IDLE:	/* the heir watches it from now on */
 		atomic_store(&server->worker, heir);
@@ -215,20 +187,18 @@ bury_server(const struct pool_caller *dead, uint32_t row, uint32_t heir)
 		return;
 	pool = pool_lock(dead, pool_index);
 	if (server->phase == SERVER_CANCEL_LINK) {
-		struct server_row *target = segment_server(segment,
-		    server->target);
+		uint32_t target = server->target;
 
-		if (target != NULL && target->cancels > 0 &&
-		    target->generation == server->target_generation)
-			target->cancels--;
-		row = server->target;	/* it may be free to go now */
-		servers_free(segment, (uint32_t)(server - segment->servers));
-		left = true;
+		servers_free(segment, row);
+		segment_server(segment, target)->cancels =
+		    count_cancels(segment, target);
+		left = true;		/* the target may be free to go now */
+		row = target;
 	} else {
 		left = bury_server_locked(dead, pool, row, heir);
 	}
 	pool_unlock(pool);
-	if (left && row != NO_ROW) {
+	if (left) {
 		struct pool_mail mail = { heir, { MAIL_ADOPT, row,
 		    segment->servers[row].generation } };
 
@@ -264,14 +234,15 @@ repair_after_death(struct segment *segment, uint32_t slot, usec_t now)
 	struct pool_caller dead = { segment, slot, now };
 	uint32_t heir = choose_heir(segment, slot);
 
-	free_half_claimed(segment, slot);
+	clients_free_half_done(segment, slot);
+	servers_free_half_done(segment, slot);
 	for (uint32_t row = 0; row < clients_used(segment); row++)
 		if (segment->clients[row].worker == slot &&
-		    segment->clients[row].phase > CLIENT_CLAIMED)
+		    segment->clients[row].phase != CLIENT_FREE)
 			bury_client(&dead, row);
 	for (uint32_t row = 0; row < servers_used(segment); row++)
 		if (segment->servers[row].worker == slot &&
-		    segment->servers[row].phase > SERVER_CLAIMED)
+		    segment->servers[row].phase != SERVER_FREE)
 			bury_server(&dead, row, heir);
 	atomic_store(&segment->roster[slot].clients, 0);
 	atomic_store(&segment->roster[slot].counted, 0);
@@ -321,7 +292,6 @@ check_counts(struct segment *segment, const struct pool_row *pool,
 
 		if (server->pool != pool_index ||
 		    server->phase == SERVER_FREE ||
-		    server->phase == SERVER_CLAIMED ||
 		    server->phase == SERVER_CANCEL_LINK)
 			continue;
 		servers++;

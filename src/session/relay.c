@@ -200,6 +200,10 @@ walk(struct server *server, const uint8_t *bytes, size_t length, bool *ready)
 			*ready |= frame.type == MESSAGE_READY_FOR_QUERY;
 		}
 		outstanding_answer(&server->outstanding, frame.type);
+		/* What was asked meanwhile may have begun a transaction. */
+		if (frame.type == MESSAGE_READY_FOR_QUERY &&
+		    !outstanding_none(&server->outstanding))
+			server->status = 0;
 		server->remaining = frame.total;
 	}
 	return at;
@@ -210,7 +214,8 @@ static bool
 is_forbidden_transaction(const struct server *server)
 {
 	return server->client->view->mode == POOL_MODE_STATEMENT &&
-	    server->status != TRANSACTION_NONE;
+	    (server->status == TRANSACTION_OPEN ||
+	    server->status == TRANSACTION_FAILED);
 }
 
 void

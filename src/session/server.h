@@ -48,7 +48,8 @@ struct server {
 	struct buffer		 partial;	/* a message not whole yet */
 	struct buffer		 backlog;	/* what it did not take yet */
 	uint32_t		 remaining;	/* of the message being read */
-	uint8_t			 status;	/* of its last ReadyForQuery */
+	uint8_t			 status;	/* of its last ReadyForQuery; 0:
+						   something was asked since */
 	bool			 dirty_values;	/* row's digest is old */
 	bool			 failed_setup;	/* error outside of a relay */
 	bool			 step_done;	/* its ReadyForQuery was read */

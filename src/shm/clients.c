@@ -6,68 +6,51 @@
 #include "shm/segment.h"
 
 /*
- * The roster says which row is being claimed, so that a claimer which dies
- * before it has put its name into the row loses no row (pool/repair.c).
+ * The word that says that a row is taken says by whom, so that a claimer
+ * which dies before it has filled the row in, or while it clears it, loses
+ * none.  `used` is raised first: nobody looks further for what is half done.
  */
-static uint32_t
-claim_between(struct segment *segment, uint32_t worker, uint32_t from,
-    uint32_t to)
+static bool
+claim(struct segment *segment, uint32_t worker, uint32_t row)
 {
-	for (uint32_t row = from; row < to; row++) {
-		uint32_t free = CLIENT_FREE;
+	_Atomic uint32_t *claimed_by = &segment->clients[row].claimed_by;
+	_Atomic uint32_t *mark = &segment->state->clients_used;
+	uint32_t used = atomic_load(mark), nobody = 0;
 
-		if (atomic_load_explicit(&segment->clients[row].phase,
-		    memory_order_relaxed) != CLIENT_FREE)
-			continue;
-		atomic_store(&segment->roster[worker].claims_client, row + 1);
-		if (atomic_compare_exchange_strong(&segment->clients[row].phase,
-		    &free, CLIENT_CLAIMED))
-			return row;
-	}
-	return NO_ROW;
-}
-
-static void
-raise_to(_Atomic uint32_t *mark, uint32_t least)
-{
-	uint32_t now = atomic_load(mark);
-
-	while (now < least && !atomic_compare_exchange_weak(mark, &now, least))
+	if (atomic_load_explicit(claimed_by, memory_order_relaxed) != 0)
+		return false;
+	while (used < row + 1 && !atomic_compare_exchange_weak(mark, &used,
+	    row + 1))
 		continue;
+	return atomic_compare_exchange_strong(claimed_by, &nobody, worker + 1);
 }
 
 uint32_t
 clients_claim(struct segment *segment, uint32_t worker)
 {
-	uint32_t used = atomic_load(&segment->state->clients_used);
 	struct client_row *client;
 	uint32_t row;
 
-	row = claim_between(segment, worker, 0, used);
-	if (row == NO_ROW)
-		row = claim_between(segment, worker, used,
-		    segment->size.clients);
-	if (row == NO_ROW) {
-		atomic_store(&segment->roster[worker].claims_client, 0);
+	for (row = 0; row < segment->size.clients; row++)
+		if (claim(segment, worker, row))
+			break;
+	if (row == segment->size.clients)
 		return NO_ROW;
-	}
 	client = &segment->clients[row];
 	atomic_store(&client->pool, NO_ROW);
 	atomic_store(&client->user, NO_ROW);
 	client->server = NO_ROW;
 	atomic_store(&client->worker, worker);
 	atomic_store(&client->phase, CLIENT_STARTUP);
-	atomic_store(&segment->roster[worker].claims_client, 0);
-	raise_to(&segment->state->clients_used, row + 1);
 	return row;
 }
 
-void
-clients_free(struct segment *segment, uint32_t row)
+/* It is FREE already, and only who frees it touches it. */
+static void
+wipe(struct segment *segment, uint32_t row)
 {
-	struct client_row *client = segment_client(segment, row);
+	struct client_row *client = &segment->clients[row];
 
-	INVARIANT(client->phase != CLIENT_FREE);
 	atomic_store(&segment->cancel_keys[row], 0);
 	client->generation++;
 	atomic_store(&client->worker, NO_ROW);
@@ -77,8 +60,29 @@ clients_free(struct segment *segment, uint32_t row)
 	client->wait_since = client->query_at = 0;
 	client->close_needed = client->remote_pid = 0;
 	memset(client->application_name, 0, sizeof(client->application_name));
-	atomic_store_explicit(&client->phase, CLIENT_FREE,
-	    memory_order_release);
+	atomic_store(&client->claimed_by, 0);
+}
+
+void
+clients_free(struct segment *segment, uint32_t row)
+{
+	struct client_row *client = segment_client(segment, row);
+
+	INVARIANT(client->phase != CLIENT_FREE);
+	atomic_store(&client->claimed_by, atomic_load(&client->worker) + 1);
+	atomic_store(&client->phase, CLIENT_FREE);
+	wipe(segment, row);
+}
+
+void
+clients_free_half_done(struct segment *segment, uint32_t worker)
+{
+	uint32_t used = atomic_load(&segment->state->clients_used);
+
+	for (uint32_t row = 0; row < used; row++)
+		if (segment->clients[row].phase == CLIENT_FREE &&
+		    segment->clients[row].claimed_by == worker + 1)
+			wipe(segment, row);
 }
 
 uint64_t

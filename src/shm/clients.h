@@ -4,11 +4,11 @@
  * While the client is in a pool's waiting list, its phase, server and list
  * links belong to the pool's lock instead.
  *
- *   FREE -> CLAIMED -> STARTUP -> AUTH -> WELCOME -> IDLE -> WAITING
- *                         |                         ^   \      |    \
- *                         +-> CANCEL                |    \     |    GIVEN
- *                                                   |     v    v     /
- *                                                   +---- LINKED <--+
+ *   FREE -> STARTUP -> AUTH -> WELCOME -> IDLE -> WAITING
+ *              |                         ^   \      |    \
+ *              +-> CANCEL                |    \     |    GIVEN
+ *                                        |     v    v     /
+ *                                        +---- LINKED <--+
  *
  * GIVEN: another worker has put a server into its hands; its own worker has
  * mail about it and has not picked it up yet.
@@ -25,7 +25,6 @@
 
 enum client_phase {
 	CLIENT_FREE = 0,
-	CLIENT_CLAIMED,		/* being filled in */
 	CLIENT_STARTUP,		/* nothing known yet */
 	CLIENT_AUTH,		/* name known, not let in yet */
 	CLIENT_WELCOME,		/* let in; waits for its pool's first server */
@@ -43,7 +42,9 @@ struct client_row {
 	_Alignas(CACHE_LINE)
 	_Atomic uint32_t phase;		/* enum client_phase */
 	uint32_t	 generation;	/* moves when the row is freed */
-	_Atomic uint32_t worker;	/* NO_ROW while it is free */
+	_Atomic uint32_t claimed_by;	/* slot + 1 of who claimed it;
+					   0: it may be claimed */
+	_Atomic uint32_t worker;	/* void while it is FREE */
 	_Atomic uint32_t pool;		/* NO_ROW: before login, console */
 	_Atomic uint32_t user;		/* row of its login name, or NO_ROW */
 	uint32_t	 server;	/* GIVEN, LINKED: row; or NO_ROW */
@@ -63,6 +64,8 @@ struct client_row {
 struct segment;
 uint32_t clients_claim(struct segment *segment, uint32_t worker);
 void clients_free(struct segment *segment, uint32_t row);
+/* This worker is dead: what it was claiming or freeing is free. */
+void clients_free_half_done(struct segment *segment, uint32_t worker);
 
 /* What reports show as `ptr`: unique among live clients and servers. */
 uint64_t clients_handle(struct segment *segment, uint32_t row);

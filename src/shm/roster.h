@@ -32,8 +32,6 @@ struct roster_row {
 	_Atomic uint32_t recheck;	/* mail was lost: look at all rows */
 	_Alignas(CACHE_LINE)
 	_Atomic uint32_t clients;	/* sockets of clients it serves */
-	_Atomic uint32_t claims_client;	/* row + 1 that it is about to claim */
-	_Atomic uint32_t claims_server;
 	_Atomic uint32_t counted;	/* of those, in max_client_conn */
 	_Atomic int64_t	 heartbeat;	/* monotonic */
 	_Atomic uint64_t cpu;		/* microseconds, user and system */

@@ -5,19 +5,23 @@
 #include "base/invariant.h"
 #include "shm/segment.h"
 
-/* As in clients.c: the roster tells what is being claimed. */
+/*
+ * As in clients.c: one word names who claims or frees a row, and `used` is
+ * raised first, because nobody looks further.
+ */
 static bool
 claim(struct segment *segment, uint32_t worker, uint32_t row)
 {
-	struct server_row *server = &segment->servers[row];
-	uint32_t free = SERVER_FREE;
+	_Atomic uint32_t *claimed_by = &segment->servers[row].claimed_by;
+	_Atomic uint32_t *mark = &segment->state->servers_used;
+	uint32_t used = atomic_load(mark), nobody = 0;
 
-	if (atomic_load_explicit(&server->phase, memory_order_relaxed) !=
-	    SERVER_FREE)
+	if (atomic_load_explicit(claimed_by, memory_order_relaxed) != 0)
 		return false;
-	atomic_store(&segment->roster[worker].claims_server, row + 1);
-	return atomic_compare_exchange_strong(&server->phase, &free,
-	    SERVER_CLAIMED);
+	while (used < row + 1 && !atomic_compare_exchange_weak(mark, &used,
+	    row + 1))
+		continue;
+	return atomic_compare_exchange_strong(claimed_by, &nobody, worker + 1);
 }
 
 uint32_t
@@ -25,34 +29,27 @@ servers_claim(struct segment *segment, uint32_t worker, uint32_t pool,
     enum server_phase phase)
 {
 	struct server_row *server;
-	uint32_t row, used;
+	uint32_t row;
 
 	for (row = 0; row < segment->size.servers; row++)
 		if (claim(segment, worker, row))
 			break;
-	if (row == segment->size.servers) {
-		atomic_store(&segment->roster[worker].claims_server, 0);
+	if (row == segment->size.servers)
 		return NO_ROW;
-	}
 	server = &segment->servers[row];
 	server->client = server->target = NO_ROW;
 	atomic_store(&server->worker, worker);
 	atomic_store(&server->pool, pool);
 	atomic_store(&server->phase, phase);
-	atomic_store(&segment->roster[worker].claims_server, 0);
-	used = atomic_load(&segment->state->servers_used);
-	while (used < row + 1 && !atomic_compare_exchange_weak(
-	    &segment->state->servers_used, &used, row + 1))
-		continue;
 	return row;
 }
 
-void
-servers_free(struct segment *segment, uint32_t row)
+/* It is FREE already, and only who frees it touches it. */
+static void
+wipe(struct segment *segment, uint32_t row)
 {
-	struct server_row *server = segment_server(segment, row);
+	struct server_row *server = &segment->servers[row];
 
-	INVARIANT(server->phase != SERVER_FREE);
 	atomic_fetch_add(&server->generation, 1);
 	atomic_store(&server->has_fd, 0);
 	atomic_store(&server->worker, NO_ROW);
@@ -64,9 +61,30 @@ servers_free(struct segment *segment, uint32_t row)
 	memset(server->digest, 0, sizeof(server->digest));
 	memset(server->application_name, 0, sizeof(server->application_name));
 	memset(&segment->values[row], 0, sizeof(segment->values[row]));
-	atomic_store_explicit(&server->phase, SERVER_FREE,
-	    memory_order_release);
+	atomic_store(&server->claimed_by, 0);
 	atomic_fetch_add(&segment->state->servers_epoch, 1);
+}
+
+void
+servers_free(struct segment *segment, uint32_t row)
+{
+	struct server_row *server = segment_server(segment, row);
+
+	INVARIANT(server->phase != SERVER_FREE);
+	atomic_store(&server->claimed_by, atomic_load(&server->worker) + 1);
+	atomic_store(&server->phase, SERVER_FREE);
+	wipe(segment, row);
+}
+
+void
+servers_free_half_done(struct segment *segment, uint32_t worker)
+{
+	uint32_t used = atomic_load(&segment->state->servers_used);
+
+	for (uint32_t row = 0; row < used; row++)
+		if (segment->servers[row].phase == SERVER_FREE &&
+		    segment->servers[row].claimed_by == worker + 1)
+			wipe(segment, row);
 }
 
 uint64_t

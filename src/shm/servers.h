@@ -1,15 +1,15 @@
 /*
  * One row for each server connection, written under its pool's lock.
  *
- *   FREE -> CLAIMED -> OPENING -> IDLE -> ACTIVE -> IDLE  a client of my own
- *                                          |
- *                                          +-> GIVEN -> ACTIVE   to another's
- *                                          +-> TESTING -> IDLE   reset query
- *                                          +-> CANCELING -> IDLE cancel on
- *                                                                its way
+ *   FREE -> OPENING -> IDLE -> ACTIVE -> IDLE           a client of my own
+ *                                |
+ *                                +-> GIVEN -> ACTIVE    handed to another
+ *                                +-> TESTING -> IDLE    reset query
+ *                                +-> CANCELING -> TESTING -> IDLE
+ *                                                       a cancel is under way
  *   every phase -> CLOSING -> FREE
  *
- *   FREE -> CLAIMED -> CANCEL_LINK -> FREE    carries a cancel request
+ *   FREE -> CANCEL_LINK -> FREE    carries a cancel request to PostgreSQL
  *
  * `worker` is who acts on it: opener, holder, or last holder while it is
  * idle (it watches the socket), or who sees to it that it is closed.
@@ -26,7 +26,6 @@
 
 enum server_phase {
 	SERVER_FREE = 0,
-	SERVER_CLAIMED,		/* being filled in; belongs to no pool yet */
 	SERVER_OPENING,		/* connecting and logging in */
 	SERVER_IDLE,		/* in its pool's idle list */
 	SERVER_GIVEN,		/* promised to a client of another worker */
@@ -52,8 +51,10 @@ struct server_row {
 	_Alignas(CACHE_LINE)
 	_Atomic uint32_t phase;		/* enum server_phase */
 	_Atomic uint32_t generation;
-	_Atomic uint32_t pool;		/* NO_ROW while it is free */
-	_Atomic uint32_t worker;	/* NO_ROW while it is free */
+	_Atomic uint32_t claimed_by;	/* slot + 1 of who claimed or freed
+					   it last; 0: it may be claimed */
+	_Atomic uint32_t pool;		/* void while it is FREE */
+	_Atomic uint32_t worker;	/* void while it is FREE */
 	uint32_t	 client;	/* GIVEN, ACTIVE: row */
 	uint32_t	 client_generation;
 	uint32_t	 next, prev;	/* the pool's idle list */
@@ -82,6 +83,8 @@ uint32_t servers_claim(struct segment *segment, uint32_t worker,
     uint32_t pool, enum server_phase phase);
 /* Moves the generation, so that all holders close their descriptors. */
 void servers_free(struct segment *segment, uint32_t row);
+/* This worker is dead: what it was claiming or freeing is free. */
+void servers_free_half_done(struct segment *segment, uint32_t worker);
 
 /* What reports show as `ptr`: unique among live clients and servers. */
 uint64_t servers_handle(struct segment *segment, uint32_t row);

@@ -279,8 +279,8 @@ START_TEST(a_wrong_end_of_sasl_harms_nobody)
 {
 	static const char *const finals[] = { "", "c=biws", "r=x", "p=x",
 	    "c=biws,r=", "c=biws,p=AAAA", "r=x,p=AAAA", ",,,,", "c=,r=,p=",
-	    "c=biws,r=x,p=", "c=biws,r=x,p=====", "=", "c", "c=biws,r=x,p="
-	    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" };
+	    "c=biws,r=x,p=", "c=biws,r=x,p=====", "=", "c",
+	    "c=biws,r=x,p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" };
 	struct pooler *pooler = pooler_start(.workers = 2,
 	    .settings = "auth_type = scram-sha-256\n");
 	pid_t workers[2];
