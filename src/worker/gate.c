@@ -71,17 +71,24 @@ gate_open(const struct inheritance *inheritance, struct loop *loop,
 	return gate;
 }
 
+/* Those on their way count, or a burst would all go to the same worker. */
+static uint32_t
+load_of(const struct roster_row *roster)
+{
+	return atomic_load(&roster->clients) + atomic_load(&roster->coming);
+}
+
 /* Who has the fewest clients, if clearly fewer than this worker. */
 static unsigned
 choose_worker(const struct gate *gate)
 {
 	const struct segment *segment = gate->inheritance->segment;
 	unsigned chosen = gate->inheritance->slot;
-	uint32_t mine = atomic_load(&segment->roster[chosen].clients);
+	uint32_t mine = load_of(&segment->roster[chosen]);
 	uint32_t least = mine;
 
 	for (unsigned i = 0; i < segment->size.workers; i++) {
-		uint32_t clients = atomic_load(&segment->roster[i].clients);
+		uint32_t clients = load_of(&segment->roster[i]);
 
 		if (clients < least && atomic_load(
 		    &segment->roster[i].phase) == ROSTER_SERVING) {
@@ -99,9 +106,15 @@ pass_on(struct gate *gate, unsigned worker, int fd, bool is_unix)
 {
 	struct inbox_message message = { .kind = INBOX_CLIENT,
 	    .is_unix = is_unix };
+	struct roster_row *roster =
+	    &gate->inheritance->segment->roster[worker];
 
-	return fdpass_send(gate->inheritance->outbox_fds[worker], &message,
-	    sizeof(message), fd);
+	atomic_fetch_add(&roster->coming, 1);
+	if (fdpass_send(gate->inheritance->outbox_fds[worker], &message,
+	    sizeof(message), fd))
+		return true;
+	atomic_fetch_sub(&roster->coming, 1);
+	return false;
 }
 
 static void

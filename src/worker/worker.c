@@ -70,6 +70,8 @@ collect_parcels(void *context)
 		else
 			close(fd);
 	}
+	/* What passers counted, or died before they sent, is here or lost. */
+	atomic_store(&worker->roster->coming, 0);
 }
 
 static void

@@ -142,7 +142,7 @@ START_TEST(an_idle_client_has_nothing_to_cancel)
 
 	ck_query_ok(idle, "select 1");
 	/* The same server, in other hands now. */
-	ck_assert(PQsendQuery(busy, "select pg_sleep(0.5)"));
+	ck_assert(PQsendQuery(busy, "select pg_sleep(1)"));
 	wait_until(sleepers(direct) == 1);
 	for (unsigned i = 0; i < 6; i++)
 		cancel(idle);
@@ -179,7 +179,7 @@ START_TEST(an_unknown_key_cancels_nothing)
 	PGconn *direct = world_direct();
 	int request;
 
-	ck_assert(PQsendQuery(client, "select pg_sleep(0.3)"));
+	ck_assert(PQsendQuery(client, "select pg_sleep(1)"));
 	wait_until(sleepers(direct) == 1);
 	request = begin_cancel(pooler, key);
 	fake_client_expect_close(request);
@@ -201,7 +201,7 @@ START_TEST(the_key_of_one_who_has_left_cancels_nothing)
 	fake_client_expect(gone, 'Z', NULL);
 	close(gone);
 	other = connect_client(pooler);
-	ck_assert(PQsendQuery(other, "select pg_sleep(0.3)"));
+	ck_assert(PQsendQuery(other, "select pg_sleep(1)"));
 	wait_until(sleepers(direct) == 1);
 	request = begin_cancel(pooler, key);
 	fake_client_expect_close(request);

@@ -141,6 +141,65 @@ START_TEST(reports_have_exactly_these_columns)
 }
 END_TEST
 
+/* Reports of one row for each thing, by the names of the things. */
+static const struct {
+	const char	*report, *names;
+} lists[] = {
+	{ "LISTS", "databases users peers pools peer_pools free_clients "
+	    "used_clients login_clients free_servers used_servers dns_names "
+	    "dns_zones dns_queries dns_pending" },
+	{ "TOTALS", "total_server_assignment_count total_xact_count "
+	    "total_query_count total_client_bytes total_server_bytes "
+	    "total_xact_time total_query_time total_wait_time "
+	    "total_ps_client_parse_count total_ps_server_parse_count "
+	    "total_ps_bind_count avg_server_assignment_count "
+	    "avg_xact_count avg_query_count avg_client_bytes "
+	    "avg_server_bytes avg_xact_time avg_query_time avg_wait_time "
+	    "avg_ps_client_parse_count avg_ps_server_parse_count "
+	    "avg_ps_bind_count" },
+	{ "STATE", "active paused suspended" },
+};
+
+START_TEST(lists_have_exactly_these_rows)
+{
+	PGconn *console = connect_console(pooler_start(.workers = 2));
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(lists); i++) {
+		PGresult *result = show(console, lists[i].report);
+		const char *names = "";
+
+		for (int row = 0; row < PQntuples(result); row++)
+			names = text("%s%s%s", names, row > 0 ? " " : "",
+			    PQgetvalue(result, row, 0));
+		ck_assert_str_eq(names, lists[i].names);
+		PQclear(result);
+	}
+}
+END_TEST
+
+/* The order of the rows, with ours in between where the alphabet says so. */
+START_TEST(the_configuration_is_listed_by_name)
+{
+	struct pooler *pooler = pooler_start(.workers = 2);
+	PGresult *config = show(connect_console(pooler), "CONFIG");
+	static const char *const wanted[] = { "admin_users", "auth_file",
+	    "auth_query", "auth_type", "default_pool_size", "listen_addr",
+	    "listen_port", "logfile", "max_client_conn", "pidfile",
+	    "pool_mode", "query_timeout", "server_lifetime", "stats_users",
+	    "unix_socket_dir", "user", "verbose" };
+	unsigned next = 0;
+
+	for (int row = 0; row < PQntuples(config); row++)
+		if (next < ARRAY_LENGTH(wanted) && strcmp(PQgetvalue(config,
+		    row, 0), wanted[next]) == 0)
+			next++;
+	ck_assert_msg(next == ARRAY_LENGTH(wanted),
+	    "%s is missing or out of order", wanted[next]);
+	ck_assert_int_ge(PQntuples(config), 80);
+	PQclear(config);
+}
+END_TEST
+
 START_TEST(a_select_of_one_word_is_a_show)
 {
 	PGconn *console = connect_console(pooler_start(.workers = 2));
@@ -785,6 +844,8 @@ main(void)
 	tests = world_case(suite, "reports", 10);
 	if (pooler_is_pgusher()) {
 		tcase_add_test(tests, reports_have_exactly_these_columns);
+		tcase_add_test(tests, lists_have_exactly_these_rows);
+		tcase_add_test(tests, the_configuration_is_listed_by_name);
 		tcase_add_test(tests, workers_are_listed);
 		tcase_add_test(tests, links_join_a_client_and_its_server);
 		tcase_add_test(tests, databases_and_users_show_their_settings);

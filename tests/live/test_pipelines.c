@@ -364,7 +364,8 @@ START_TEST(a_server_in_an_unfinished_pipeline_goes_to_nobody)
 	struct buffer bytes = { 0 };
 	struct message message;
 
-	ck_query_ok(direct, "create table once (n int); "
+	ck_query_ok(direct, "drop table if exists once;"
+	    "create table once (n int);"
 	    "insert into once values (0); grant all on once to app");
 	put_message(&bytes, 'Q', "s", "select 1");
 	put_parse(&bytes, "update once set n = 1");

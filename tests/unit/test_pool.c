@@ -1053,6 +1053,46 @@ START_TEST(a_held_server_is_closed_if_it_must_be)
 }
 END_TEST
 
+START_TEST(a_canceler_without_the_descriptor_leaves_it_to_the_holder)
+{
+	uint32_t server = pool_world_add_server(&world, 1), next, target;
+	uint32_t client = pool_world_add_client(&world, 1), link;
+	struct pool_caller canceler = worker(2), holder = worker(1);
+	struct mail letter;
+
+	pool_world_take(&world, client, WORLD_NOW);
+	atomic_store(&pool_world_server(&world, server)->has_fd, 1u << 1);
+	link = begin_cancel(2, client, &target);
+	ck_assert_int_eq(pool_world_give_back(&world, server, WORLD_NOW,
+	    &next), POOL_HELD);
+	ck_assert(!pool_end_cancel(&canceler, link, &target));
+	ck_assert_uint_eq(mail_of(1, &letter, 1), 1);
+	ck_assert_uint_eq(letter.kind, MAIL_ADOPT);
+	ck_assert_uint_eq(letter.row, server);
+	ck_assert_int_eq(pool_adopt(&holder, server), POOL_LEGACY_GIVE_BACK);
+	ck_assert_int_eq(pool_world_give_back(&world, server, WORLD_NOW,
+	    &next), POOL_RELEASED);
+}
+END_TEST
+
+START_TEST(a_canceled_server_is_adopted_by_one_worker_only)
+{
+	uint32_t server = pool_world_add_server(&world, 1), next, target;
+	uint32_t client = pool_world_add_client(&world, 1), link;
+	struct pool_caller canceler = worker(2), other = worker(3);
+
+	pool_world_take(&world, client, WORLD_NOW);
+	link = begin_cancel(2, client, &target);
+	ck_assert_int_eq(pool_world_give_back(&world, server, WORLD_NOW,
+	    &next), POOL_HELD);
+	ck_assert_int_eq(pool_adopt(&other, server), POOL_LEGACY_NONE);
+	ck_assert(pool_end_cancel(&canceler, link, &target));
+	ck_assert_int_eq(pool_adopt(&other, server), POOL_LEGACY_NONE);
+	ck_assert_int_eq(pool_world_give_back(&world, server, WORLD_NOW,
+	    &next), POOL_RELEASED);
+}
+END_TEST
+
 /* --- the rest ------------------------------------------------------------ */
 
 START_TEST(the_first_welcome_wins)
@@ -1182,6 +1222,9 @@ main(void)
 	tcase_add_test(tests,
 	    a_late_end_of_a_cancel_does_not_count_for_another_connection);
 	tcase_add_test(tests, a_held_server_is_closed_if_it_must_be);
+	tcase_add_test(tests,
+	    a_canceler_without_the_descriptor_leaves_it_to_the_holder);
+	tcase_add_test(tests, a_canceled_server_is_adopted_by_one_worker_only);
 	tcase_add_test(tests, the_first_welcome_wins);
 	tcase_add_test(tests, a_welcome_that_does_not_fit_is_left_out);
 	tcase_add_test(tests, what_a_dead_worker_leaves_is_adopted_by_kind);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,9 @@
 
 static struct pool_world world;
 static char story[128];
+
+/* The slot without a worker; NO_ROW: none. */
+static uint32_t vacant = DEAD;
 
 static struct pool_caller
 worker(uint32_t slot)
@@ -497,7 +501,7 @@ settle(void)
 		for (uint32_t slot = 0; slot < WORLD_WORKERS; slot++) {
 			struct pool_caller caller = worker(slot);
 
-			if (slot == DEAD)
+			if (slot == vacant)
 				continue;
 			caller.now += world.policy.login_retry;
 			busy |= drain(&caller);
@@ -524,7 +528,7 @@ check_clients(void)
 
 		if (client->phase == CLIENT_FREE)
 			continue;
-		ck_assert_msg(client->worker != DEAD &&
+		ck_assert_msg(client->worker != vacant &&
 		    client->worker != NO_ROW, "%s: client %u of phase %u and "
 		    "worker %d is left over", story, row, client->phase,
 		    (int)client->worker);
@@ -542,7 +546,7 @@ check_servers(void)
 
 		if (at->phase == SERVER_FREE)
 			continue;
-		ck_assert_msg(at->phase == SERVER_IDLE && at->worker != DEAD
+		ck_assert_msg(at->phase == SERVER_IDLE && at->worker != vacant
 		    && at->worker < WORLD_WORKERS && at->pool == world.pool,
 		    "%s: server %u of phase %u and worker %d, pool %d is "
 		    "left over", story, row, at->phase, (int)at->worker,
@@ -595,7 +599,8 @@ check_rows(void)
 	rows = 0;
 	for (uint32_t row = 0; row < WORLD_SERVERS; row++)
 		rows += server_at(row)->phase != SERVER_FREE;
-	while (servers_claim(world.segment, 1) != NO_ROW)
+	while (servers_claim(world.segment, 1, world.pool, SERVER_OPENING) !=
+	    NO_ROW)
 		rows++;
 	ck_assert_msg(rows == WORLD_SERVERS, "%s: %u servers are lost",
 	    story, WORLD_SERVERS - rows);
@@ -731,7 +736,7 @@ has_changed(void)
 		return true;
 	for (uint32_t i = 0; i < 5; i++)
 		if (differs(&segment->servers[i], offsetof(struct server_row,
-		    parameters)))
+		    remote)))
 			return true;
 	for (uint32_t i = 0; i < 3; i++)
 		if (differs(&segment->pools[i], offsetof(struct pool_row,
@@ -864,16 +869,713 @@ START_TEST(killed_at_every_state_of_a_call)
 }
 END_TEST
 
+/* --- rows written by hand ------------------------------------------------ */
+
+/* What the dead one left: a server that names a client, or does not. */
+static const struct {
+	const char		*story;
+	enum server_phase	 server;
+	bool			 names_client, old_generation;
+	enum client_phase	 client;
+	/* After a repair of the pool: */
+	enum server_phase	 server_then;
+	enum client_phase	 client_then;
+	uint32_t		 idle, waiting;
+} halves[] = {
+	{ "released, the next client chosen, nothing else written",
+	    SERVER_ACTIVE, true, false, CLIENT_WAITING,
+	    SERVER_GIVEN, CLIENT_GIVEN, 0, 0 },
+	{ "an idle server about to be given",
+	    SERVER_IDLE, true, false, CLIENT_WAITING,
+	    SERVER_GIVEN, CLIENT_GIVEN, 0, 0 },
+	{ "given, and the client does not know",
+	    SERVER_GIVEN, true, false, CLIENT_WAITING,
+	    SERVER_GIVEN, CLIENT_GIVEN, 0, 0 },
+	{ "tested, and then given",
+	    SERVER_TESTING, true, false, CLIENT_WAITING,
+	    SERVER_GIVEN, CLIENT_GIVEN, 0, 0 },
+	{ "given, and both know",
+	    SERVER_GIVEN, true, false, CLIENT_GIVEN,
+	    SERVER_GIVEN, CLIENT_GIVEN, 0, 0 },
+	{ "linked, and both know",
+	    SERVER_ACTIVE, true, false, CLIENT_LINKED,
+	    SERVER_ACTIVE, CLIENT_LINKED, 0, 0 },
+	{ "its client has let it go",
+	    SERVER_ACTIVE, true, false, CLIENT_IDLE,
+	    SERVER_ACTIVE, CLIENT_IDLE, 0, 0 },
+	{ "it names a client that has gone; another one waits in its row",
+	    SERVER_ACTIVE, true, true, CLIENT_WAITING,
+	    SERVER_ACTIVE, CLIENT_WAITING, 0, 1 },
+	{ "closing: nobody gets it",
+	    SERVER_CLOSING, true, false, CLIENT_WAITING,
+	    SERVER_CLOSING, CLIENT_WAITING, 0, 1 },
+	{ "idle, and a client of another server waits",
+	    SERVER_IDLE, false, false, CLIENT_WAITING,
+	    SERVER_IDLE, CLIENT_WAITING, 1, 1 },
+	{ "being opened while a client waits",
+	    SERVER_OPENING, false, false, CLIENT_WAITING,
+	    SERVER_OPENING, CLIENT_WAITING, 0, 1 },
+};
+
+static void
+garble(struct pool_row *pool)
+{
+	pool->idle_head = pool->wait_tail = 3;
+	pool->idle_tail = pool->wait_head = NO_ROW;
+	pool->idle_count = pool->wait_count = 77;
+	pool->server_count = pool->opening_count = pool->closing_count = 99;
+}
+
+static void
+begin(void)
+{
+	pool_world_start(&world);
+}
+
+static void
+end(void)
+{
+	pool_world_stop(&world);
+}
+
+START_TEST(a_hand_over_that_was_begun_is_finished)
+{
+	struct pool_caller survivor = worker(1);
+	struct pool_row *pool = pool_world_row(&world);
+	uint32_t client = pool_world_add_client(&world, 1);
+	uint32_t row = pool_world_add_server(&world, DEAD);
+	struct server_row *at = server_at(row);
+	const char *what;
+
+	snprintf(story, sizeof(story), "%s", halves[_i].story);
+	atomic_store(&client_at(client)->phase, halves[_i].client);
+	if (halves[_i].client == CLIENT_LINKED ||
+	    halves[_i].client == CLIENT_GIVEN)
+		client_at(client)->server = row;
+	if (halves[_i].names_client)
+		at->client = client;
+	at->client_generation = client_at(client)->generation -
+	    halves[_i].old_generation;
+	atomic_store(&at->phase, halves[_i].server);
+	garble(pool);
+
+	pool_unlock(pool_lock(&survivor, world.pool));
+	repair_pool_locked(world.segment, world.pool);
+	ck_assert_msg(at->phase == halves[_i].server_then, "%s: server in "
+	    "phase %u", story, at->phase);
+	ck_assert_msg(client_at(client)->phase == halves[_i].client_then,
+	    "%s: client in phase %u", story, client_at(client)->phase);
+	ck_assert_msg(pool->idle_count == halves[_i].idle &&
+	    pool->wait_count == halves[_i].waiting, "%s: %u idle, %u waiting",
+	    story, pool->idle_count, pool->wait_count);
+	ck_assert_uint_eq(pool->server_count, 1);
+	if (halves[_i].client == CLIENT_WAITING &&
+	    halves[_i].client_then == CLIENT_GIVEN) {
+		ck_assert_uint_eq(at->worker, 1);
+		ck_assert_uint_eq(client_at(client)->server, row);
+		ck_assert_uint_eq(world.segment->roster[1].recheck, 1);
+	}
+	/* The rest is for a pool at rest. */
+	if ((pool->idle_count == 0 || pool->wait_count == 0) &&
+	    (at->phase != SERVER_ACTIVE ||
+	    client_at(client)->phase == CLIENT_LINKED))
+		ck_assert_msg(repair_check_pool(world.segment, world.pool,
+		    &what), "%s: %s", story, what);
+}
+END_TEST
+
+START_TEST(lists_are_rebuilt_in_the_order_of_their_times)
+{
+	struct pool_row *pool = pool_world_row(&world);
+	uint32_t servers[3], clients[5];
+
+	for (int i = 0; i < 3; i++)
+		servers[i] = pool_world_add_server_at(&world, 0, WORLD_NOW +
+		    (i * 2) % 3);
+	for (int i = 0; i < 5; i++) {
+		clients[i] = pool_world_add_client(&world, 0);
+		client_at(clients[i])->wait_since = WORLD_NOW + (i * 2) % 5;
+		atomic_store(&client_at(clients[i])->phase, CLIENT_WAITING);
+	}
+	garble(pool);
+	repair_pool_locked(world.segment, world.pool);
+	/* Idle since 0, 2, 1: the one used last is the head. */
+	ck_assert_uint_eq(pool->idle_head, servers[1]);
+	ck_assert_uint_eq(server_at(servers[1])->next, servers[2]);
+	ck_assert_uint_eq(pool->idle_tail, servers[0]);
+	/* Wait since 0, 2, 4, 1, 3: who has waited longest is the head. */
+	ck_assert_uint_eq(pool->wait_head, clients[0]);
+	ck_assert_uint_eq(client_at(clients[0])->next, clients[3]);
+	ck_assert_uint_eq(client_at(clients[3])->next, clients[1]);
+	ck_assert_uint_eq(client_at(clients[1])->next, clients[4]);
+	ck_assert_uint_eq(pool->wait_tail, clients[2]);
+}
+END_TEST
+
+START_TEST(cancels_are_counted_from_their_links)
+{
+	struct pool_caller canceler = worker(1);
+	uint32_t client = pool_world_add_client(&world, 0), target, held;
+
+	held = linked_to(client);
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_ne(pool_begin_cancel(&canceler, client,
+		    world.segment->cancel_keys[client], &target), NO_ROW);
+	server_at(held)->cancels = 77;
+	repair_pool_locked(world.segment, world.pool);
+	ck_assert_uint_eq(server_at(held)->cancels, 2);
+	ck_assert_uint_eq(pool_world_row(&world)->server_count, 1);
+}
+END_TEST
+
+/* --- burying ------------------------------------------------------------- */
+
+START_TEST(idle_servers_stay_and_a_living_worker_watches_them)
+{
+	uint32_t row = pool_world_add_server(&world, DEAD);
+	struct pool_caller heir = worker(3);
+	struct mail letter;
+
+	repair();
+	ck_assert_uint_eq(server_at(row)->phase, SERVER_IDLE);
+	ck_assert_uint_eq(server_at(row)->worker, 3);
+	ck_assert_uint_eq(mailbox_collect(world.segment, 3, &letter, 1), 1);
+	ck_assert_uint_eq(letter.kind, MAIL_ADOPT);
+	ck_assert_uint_eq(letter.row, row);
+	ck_assert_int_eq(pool_adopt(&heir, row), POOL_LEGACY_WATCH);
+	check_all();
+}
+END_TEST
+
+START_TEST(with_nobody_alive_the_slots_next_worker_is_the_heir)
+{
+	uint32_t idle = pool_world_add_server(&world, DEAD);
+	uint32_t held = linked_to(pool_world_add_client(&world, DEAD));
+	struct pool_caller next = worker(DEAD);
+
+	for (uint32_t slot = 0; slot < WORLD_WORKERS; slot++)
+		atomic_store(&world.segment->roster[slot].phase, ROSTER_DEAD);
+	repair();
+	ck_assert_uint_eq(server_at(idle)->worker, DEAD);
+	ck_assert_uint_eq(server_at(held)->worker, DEAD);
+	ck_assert(drain(&next));
+	ck_assert_uint_eq(pool_world_row(&world)->server_count, 1);
+}
+END_TEST
+
+START_TEST(what_the_dead_used_is_closed_by_the_heir)
+{
+	uint32_t held = linked_to(pool_world_add_client(&world, DEAD));
+	struct pool_caller heir = worker(3);
+
+	repair();
+	ck_assert_uint_eq(server_at(held)->phase, SERVER_CLOSING);
+	ck_assert_uint_eq(server_at(held)->worker, 3);
+	ck_assert_int_eq(pool_adopt(&heir, held), POOL_LEGACY_CLOSE);
+	ck_assert_uint_eq(pool_world_row(&world)->server_count, 1);
+	pool_end_close(&heir, held);
+	check_all();
+}
+END_TEST
+
+/* Nothing was sent on it yet, so it can go to the next. */
+START_TEST(what_was_promised_to_the_dead_goes_to_the_next_in_the_queue)
+{
+	uint32_t next;
+
+	i_was_given_one();
+	ck_assert_uint_eq(client_at(mine)->phase, CLIENT_GIVEN);
+	ck_assert_uint_eq(client_at(theirs)->phase, CLIENT_WAITING);
+	repair();
+	ck_assert_uint_eq(client_at(theirs)->phase, CLIENT_GIVEN);
+	ck_assert_uint_eq(server_at(server)->phase, SERVER_GIVEN);
+	ck_assert_uint_eq(server_at(server)->worker, 1);
+	for (uint32_t slot = 0; slot < WORLD_WORKERS; slot++)
+		ck_assert_uint_eq(world.segment->roster[slot].recheck, 1);
+	ck_assert(pool_accept(&(struct pool_caller){ world.segment, 1,
+	    WORLD_NOW }, theirs, &next));
+	ck_assert_uint_eq(next, server);
+}
+END_TEST
+
+START_TEST(the_dead_wait_no_more)
+{
+	i_wait();
+	ck_assert_uint_eq(pool_world_row(&world)->wait_count, 2);
+	repair();
+	ck_assert_uint_eq(pool_world_row(&world)->wait_count, 1);
+	ck_assert_uint_eq(pool_world_row(&world)->wait_head, theirs);
+	ck_assert_uint_eq(client_at(mine)->phase, CLIENT_FREE);
+}
+END_TEST
+
+START_TEST(a_server_that_waited_for_the_cancel_of_the_dead_is_free_to_go)
+{
+	a_server_waits_for_my_cancel();
+	ck_assert_uint_eq(server_at(server)->phase, SERVER_CANCELING);
+	repair();
+	settle();
+	check_all();
+}
+END_TEST
+
+START_TEST(other_pools_and_other_workers_are_left_alone)
+{
+	uint32_t other = pools_make(world.segment, "other", "user", false);
+	uint32_t client = pool_world_add_client(&world, 1), held;
+
+	held = linked_to(client);
+	atomic_store(&world.segment->clients[clients_claim(world.segment,
+	    DEAD)].pool, other);
+	repair();
+	ck_assert_uint_eq(server_at(held)->phase, SERVER_ACTIVE);
+	ck_assert_uint_eq(server_at(held)->worker, 1);
+	ck_assert_uint_eq(client_at(client)->phase, CLIENT_LINKED);
+}
+END_TEST
+
+START_TEST(a_dead_worker_counts_no_clients_and_watches_nothing)
+{
+	struct roster_row *roster = &world.segment->roster[DEAD];
+
+	atomic_store(&roster->clients, 5);
+	atomic_store(&roster->sleeping, 1);
+	ck_assert(segment_count_client(world.segment, DEAD, 10));
+	atomic_store(&world.segment->state->watchers, 15);
+	repair();
+	ck_assert_uint_eq(roster->clients, 0);
+	ck_assert_uint_eq(roster->sleeping, 0);
+	ck_assert_uint_eq(segment_clients_counted(world.segment), 0);
+	ck_assert_uint_eq(world.segment->state->watchers, 15 - (1 << DEAD));
+}
+END_TEST
+
+/* --- the check itself ---------------------------------------------------- */
+
+static void
+break_idle_list(struct pool_row *pool)
+{
+	atomic_store(&server_at(pool->idle_head)->phase, SERVER_TESTING);
+}
+
+static void
+break_queue(struct pool_row *pool)
+{
+	atomic_store(&client_at(pool->wait_head)->phase, CLIENT_IDLE);
+}
+
+static void
+break_idle_count(struct pool_row *pool)
+{
+	pool->idle_count++;
+}
+
+static void
+break_wait_count(struct pool_row *pool)
+{
+	pool->wait_count--;
+}
+
+static void
+break_server_count(struct pool_row *pool)
+{
+	pool->server_count++;
+}
+
+static void
+break_opening_count(struct pool_row *pool)
+{
+	pool->opening_count++;
+}
+
+static void
+let_a_client_wait(struct pool_row *pool)
+{
+	atomic_store(&world.segment->state->paused, 0);
+}
+
+static const struct {
+	const char	*what;
+	void		(*harm)(struct pool_row *);
+} harms[] = {
+	{ "a server in the idle list is not idle", break_idle_list },
+	{ "a client in the waiting list does not wait", break_queue },
+	{ "a list is not as long as its count", break_idle_count },
+	{ "a list is not as long as its count", break_wait_count },
+	{ "a count differs from the rows", break_server_count },
+	{ "a count differs from the rows", break_opening_count },
+	{ "a client waits while a server is idle", let_a_client_wait },
+};
+
+START_TEST(the_check_finds_what_is_wrong)
+{
+	struct pool_row *pool = pool_world_row(&world);
+	const char *what = "";
+
+	pool_world_add_server(&world, 0);
+	atomic_store(&world.segment->state->paused, 1);
+	pool_world_take(&world, pool_world_add_client(&world, 0), WORLD_NOW);
+	pool_world_check(&world, harms[_i].what);
+	harms[_i].harm(pool);
+	ck_assert(!repair_check_pool(world.segment, world.pool, &what));
+	ck_assert_str_eq(what, harms[_i].what);
+}
+END_TEST
+
+/* --- a storm of kills ---------------------------------------------------- */
+
+/*
+ * Processes do anything that workers do, as fast as they can, while one after
+ * the other is killed and replaced.  One more process looks all the time.
+ */
+#define CLIENTS_EACH 4
+#define PATIENCE (20 * USEC_PER_SEC)
+/* On a busy machine a storm is over after this time. */
+#define STORM_MOST (600 * USEC_PER_MSEC)
+
+static struct storm {
+	_Atomic bool	 over, burying;
+	_Atomic uint64_t served;
+	char		 fault[128];	/* what the watcher saw */
+} *storm;
+
+struct dice {
+	uint64_t	state;
+};
+
+/* xorshift: the same throws for the same seed. */
+static uint32_t
+throw(struct dice *dice, uint32_t below)
+{
+	dice->state ^= dice->state << 13;
+	dice->state ^= dice->state >> 7;
+	dice->state ^= dice->state << 17;
+	return (uint32_t)(dice->state >> 33) % below;
+}
+
+static void
+open_or_fail(const struct pool_caller *me, struct dice *dice)
+{
+	uint32_t row = pool_open(me, world.pool, &world.policy, false);
+
+	if (row == NO_ROW)
+		return;
+	if (throw(dice, 10) == 0) {
+		pool_open_failed(me, row, "no", "");
+		if (pool_begin_close(me, row))
+			pool_end_close(me, row);
+		return;
+	}
+	atomic_store(&server_at(row)->has_fd,
+	    (UINT64_C(1) << WORLD_WORKERS) - 1);
+	give_back(me, row);
+}
+
+static void
+storm_close(const struct pool_caller *me, uint32_t row)
+{
+	part(row);
+	if (pool_begin_close(me, row))
+		pool_end_close(me, row);
+}
+
+static void
+storm_leave(const struct pool_caller *me, uint32_t client)
+{
+	uint32_t given;
+
+	pool_leave(me, client, &given);
+	if (given != NO_ROW)
+		give_back(me, given);
+}
+
+static void
+go_on(const struct pool_caller *me, uint32_t row, struct dice *dice)
+{
+	struct client_row *client = client_at(row);
+	uint32_t taken;
+
+	switch ((enum client_phase)client->phase) {
+	case CLIENT_IDLE:
+		if (throw(dice, 20) == 0)
+			clients_free(me->segment, row);
+		else
+			(void)!pool_take(me, world.pool, row, &world.policy,
+			    &taken);
+		return;
+	case CLIENT_WAITING:
+	case CLIENT_GIVEN:
+		if (throw(dice, 30) == 0)
+			storm_leave(me, row);
+		return;
+	case CLIENT_LINKED:
+		atomic_fetch_add(&storm->served, 1);
+		if (throw(dice, 30) == 0)
+			storm_close(me, client->server);
+		else
+			give_back(me, client->server);
+		return;
+	default:
+		return;
+	}
+}
+
+static void
+act_on_client(const struct pool_caller *me, uint32_t row, struct dice *dice,
+    uint32_t *link)
+{
+	struct client_row *client = client_at(row);
+	uint32_t target;
+
+	if (client->phase == CLIENT_FREE) {
+		uint32_t mine_now = 0;
+
+		for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
+			mine_now += client_at(i)->phase != CLIENT_FREE &&
+			    client_at(i)->worker == me->worker;
+		if (mine_now < CLIENTS_EACH)
+			come(me);
+	} else if (client->worker == me->worker) {
+		go_on(me, row, dice);
+	} else if (client->phase == CLIENT_LINKED && *link == NO_ROW &&
+	    throw(dice, 20) == 0) {
+		*link = pool_begin_cancel(me, row,
+		    me->segment->cancel_keys[row], &target);
+	}
+}
+
+static void
+end_own_cancel(const struct pool_caller *me, uint32_t *link)
+{
+	uint32_t target;
+
+	if (*link == NO_ROW)
+		return;
+	if (pool_end_cancel(me, *link, &target))
+		give_back(me, target);
+	*link = NO_ROW;
+}
+
+static void
+close_what_is_old(const struct pool_caller *me)
+{
+	struct pool_policy policy = world.policy;
+	const char *reason;
+	uint32_t row;
+
+	policy.lifetime = 3 * USEC_PER_MSEC;
+	while ((row = pool_pick_stale(me, world.pool, &policy, &reason)) !=
+	    NO_ROW)
+		pool_end_close(me, row);
+}
+
+/* False: some of its clients still wait or are linked. */
+static bool
+come_to_rest(const struct pool_caller *me, struct dice *dice)
+{
+	bool at_rest = true;
+
+	for (uint32_t row = 0; row < WORLD_CLIENTS; row++) {
+		struct client_row *client = client_at(row);
+
+		if (client->phase == CLIENT_FREE ||
+		    client->worker != me->worker)
+			continue;
+		if (client->phase == CLIENT_LINKED)
+			give_back(me, client->server);
+		at_rest &= client->phase == CLIENT_IDLE;
+	}
+	open_or_fail(me, dice);
+	return at_rest;
+}
+
+NORETURN static void
+storm_worker(uint32_t slot, uint64_t seed)
+{
+	struct dice dice = { seed * 2654435761u + slot + 1 };
+	usec_t deadline = 0;
+	uint32_t link = NO_ROW;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		struct pool_caller me = pool_world_caller(&world, slot,
+		    clock_now());
+
+		(void)drain(&me);
+		if (atomic_load(&storm->over)) {
+			if (deadline == 0)
+				deadline = me.now + PATIENCE;
+			end_own_cancel(&me, &link);
+			if (come_to_rest(&me, &dice))
+				_exit(0);
+			if (me.now > deadline)
+				_exit(3);	/* a client waits for ever */
+			usleep(50);
+			continue;
+		}
+		act_on_client(&me, throw(&dice, WORLD_CLIENTS), &dice, &link);
+		if (throw(&dice, 3) == 0)
+			end_own_cancel(&me, &link);
+		if (throw(&dice, 3) == 0)
+			open_or_fail(&me, &dice);
+		if (throw(&dice, 50) == 0)
+			close_what_is_old(&me);
+	}
+}
+
+static void
+note_fault(const struct pool_row *pool, uint32_t rows)
+{
+	if (rows == pool->server_count && rows <= world.policy.size &&
+	    (pool->idle_count == 0 || pool->wait_count == 0 ||
+	    atomic_load(&storm->burying)))
+		return;
+	if (storm->fault[0] == '\0')
+		snprintf(storm->fault, sizeof(storm->fault), "%u rows, %u "
+		    "counted, %u idle, %u waiting", rows, pool->server_count,
+		    pool->idle_count, pool->wait_count);
+}
+
+/* Under the lock nothing of the pool moves. */
+NORETURN static void
+storm_watcher(void)
+{
+	struct pool_caller me = worker(0);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (!atomic_load(&storm->over)) {
+		struct pool_row *pool = pool_lock(&me, world.pool);
+		uint32_t rows = 0;
+
+		for (uint32_t row = 0; row < WORLD_SERVERS; row++)
+			rows += server_at(row)->phase != SERVER_FREE &&
+			    server_at(row)->phase != SERVER_CANCEL_LINK &&
+			    server_at(row)->pool == world.pool;
+		note_fault(pool, rows);
+		pool_unlock(pool);
+		usleep(20);
+	}
+	_exit(0);
+}
+
+static pid_t
+start(uint32_t slot, uint64_t seed)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ne(pid, -1);
+	if (pid == 0)
+		storm_worker(slot, seed);
+	atomic_store(&world.segment->roster[slot].phase, ROSTER_SERVING);
+	return pid;
+}
+
+static void
+kill_one(uint32_t slot, pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	    "worker %u ended by itself: status %x", slot, (unsigned)status);
+	atomic_store(&world.segment->roster[slot].phase, ROSTER_DEAD);
+	atomic_store(&storm->burying, true);
+	repair_after_death(world.segment, slot, clock_now());
+	atomic_store(&storm->burying, false);
+}
+
+static void
+end_storm(const pid_t pids[WORLD_WORKERS], pid_t watcher)
+{
+	int status;
+
+	atomic_store(&storm->over, true);
+	for (uint32_t slot = 0; slot < WORLD_WORKERS; slot++) {
+		ck_assert_int_eq(waitpid(pids[slot], &status, 0), pids[slot]);
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+		    "%s: worker %u: %s, status %x", story, slot,
+		    WIFEXITED(status) && WEXITSTATUS(status) == 3 ?
+		    "a client waits for ever" : "it ended", (unsigned)status);
+	}
+	ck_assert_int_eq(waitpid(watcher, &status, 0), watcher);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	    "%s: the watcher ended: status %x", story, (unsigned)status);
+	ck_assert_msg(storm->fault[0] == '\0', "%s: %s", story,
+	    storm->fault);
+}
+
+#define STORMS 3
+
+START_TEST(a_storm_of_kills_loses_nothing)
+{
+	enum { KILLS = 60 };
+	struct dice dice = { (uint64_t)_i + 1 };
+	usec_t until = clock_now() + STORM_MOST;
+	pid_t pids[WORLD_WORKERS], watcher;
+
+	snprintf(story, sizeof(story), "storm %d", _i);
+	vacant = NO_ROW;
+	world.policy.login_retry = 0;
+	storm = mmap(NULL, sizeof(*storm), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(storm, MAP_FAILED);
+	for (uint32_t slot = 0; slot < WORLD_WORKERS; slot++)
+		pids[slot] = start(slot, (uint64_t)_i + 1);
+	watcher = fork();
+	if (watcher == 0)
+		storm_watcher();
+	for (int i = 0; i < KILLS && clock_now() < until; i++) {
+		uint32_t slot = throw(&dice, WORLD_WORKERS);
+
+		usleep(throw(&dice, 7000));
+		kill_one(slot, pids[slot]);
+		pids[slot] = start(slot, (uint64_t)i + 100);
+	}
+	end_storm(pids, watcher);
+	ck_assert_uint_gt(atomic_load(&storm->served), 0);
+	for (uint32_t slot = 0; slot < WORLD_WORKERS; slot++)
+		atomic_store(&world.segment->roster[slot].counted, 0);
+	settle();
+	check_all();
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite *suite = suite_create("repair");
+	TCase *steps = tcase_create("every state");
 	TCase *tests = tcase_create("repair");
 	SRunner *runner;
 	int failed;
 
-	tcase_add_loop_test(tests, killed_at_every_state_of_a_call, 0,
+	tcase_add_loop_test(steps, killed_at_every_state_of_a_call, 0,
 	    ARRAY_LENGTH(scenes));
+	tcase_set_timeout(steps, 60);
+	tcase_set_timeout(tests, 60);
+	suite_add_tcase(suite, steps);
+	tcase_add_checked_fixture(tests, begin, end);
+	tcase_add_loop_test(tests, a_hand_over_that_was_begun_is_finished, 0,
+	    ARRAY_LENGTH(halves));
+	tcase_add_test(tests, lists_are_rebuilt_in_the_order_of_their_times);
+	tcase_add_test(tests, cancels_are_counted_from_their_links);
+	tcase_add_test(tests,
+	    idle_servers_stay_and_a_living_worker_watches_them);
+	tcase_add_test(tests,
+	    with_nobody_alive_the_slots_next_worker_is_the_heir);
+	tcase_add_test(tests, what_the_dead_used_is_closed_by_the_heir);
+	tcase_add_test(tests,
+	    what_was_promised_to_the_dead_goes_to_the_next_in_the_queue);
+	tcase_add_test(tests, the_dead_wait_no_more);
+	tcase_add_test(tests,
+	    a_server_that_waited_for_the_cancel_of_the_dead_is_free_to_go);
+	tcase_add_test(tests, other_pools_and_other_workers_are_left_alone);
+	tcase_add_test(tests,
+	    a_dead_worker_counts_no_clients_and_watches_nothing);
+	tcase_add_loop_test(tests, the_check_finds_what_is_wrong, 0,
+	    ARRAY_LENGTH(harms));
+	tcase_add_loop_test(tests, a_storm_of_kills_loses_nothing, 0, STORMS);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
