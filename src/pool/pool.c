@@ -525,11 +525,14 @@ pool_begin_cancel(const struct pool_caller *caller, uint32_t client_row,
 	uint32_t pool_index = atomic_load(&client->pool), row = NO_ROW;
 	struct server_row *server;
 	struct pool_row *pool;
+	uint32_t target;
 
 	if (pool_index == NO_ROW)
 		return NO_ROW;
 	pool = pool_lock(caller, pool_index);
-	server = segment_server(segment, client->server);
+	/* Read once: its own worker may let go of it at any time. */
+	target = atomic_load(&client->server);
+	server = segment_server(segment, target);
 	/*
 	 * The client may have gone meanwhile and its row be another's: the
 	 * key decides; that it is linked, the server's row decides.
@@ -543,8 +546,8 @@ pool_begin_cancel(const struct pool_caller *caller, uint32_t client_row,
 	if (row != NO_ROW) {
 		struct server_row *link = &segment->servers[row];
 
-		*target_out = client->server;
-		link->target = client->server;
+		*target_out = target;
+		link->target = target;
 		link->target_generation = atomic_load(&server->generation);
 		link->connected_at = link->request_at = caller->now;
 		link->remote = server->remote;

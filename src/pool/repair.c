@@ -190,9 +190,10 @@ bury_server(const struct pool_caller *dead, uint32_t row, uint32_t heir)
 		uint32_t target = server->target;
 
 		servers_free(segment, row);
-		segment_server(segment, target)->cancels =
-		    count_cancels(segment, target);
-		left = true;		/* the target may be free to go now */
+		left = target != NO_ROW; /* it may be free to go now */
+		if (left)
+			segment_server(segment, target)->cancels =
+			    count_cancels(segment, target);
 		row = target;
 	} else {
 		left = bury_server_locked(dead, pool, row, heir);

@@ -47,7 +47,7 @@ struct client_row {
 	_Atomic uint32_t worker;	/* void while it is FREE */
 	_Atomic uint32_t pool;		/* NO_ROW: before login, console */
 	_Atomic uint32_t user;		/* row of its login name, or NO_ROW */
-	uint32_t	 server;	/* GIVEN, LINKED: row; or NO_ROW */
+	_Atomic uint32_t server;	/* GIVEN, LINKED: row; or NO_ROW */
 	uint32_t	 next, prev;	/* the pool's waiting list */
 	uint32_t	 id;
 	usec_t		 wait_since;	/* began to wait; 0: does not */

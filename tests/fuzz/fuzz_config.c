@@ -2,7 +2,6 @@
  * The bytes are a configuration file, fuzz.ini, which may include itself.
  * What follows a line of three dashes is an auth file, userlist.txt.
  */
-#define _GNU_SOURCE		/* memmem */
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>

@@ -113,6 +113,19 @@ END_TEST
 
 /* ---- PostgreSQL fails ---- */
 
+/*
+ * It is seen that PostgreSQL has closed them. A client that asks at the very
+ * moment may get a server that is just dying, and is told so.
+ */
+static void
+await_no_servers(struct pooler *pooler)
+{
+	PGconn *console = connect_console(pooler);
+
+	wait_until(show_count(console, "SERVERS", "type", "S") == 0);
+	disconnect(console);
+}
+
 START_TEST(a_server_killed_while_idle_is_noticed_by_nobody)
 {
 	struct pooler *pooler = pooler_start(.workers = 4,
@@ -127,6 +140,7 @@ START_TEST(a_server_killed_while_idle_is_noticed_by_nobody)
 		ck_query_ok(clients[i], "commit");
 	ck_query_ok(direct, "select pg_terminate_backend(pid, 5000) from "
 	    "pg_stat_activity where usename = 'app'");
+	await_no_servers(pooler);
 	for (unsigned i = 0; i < 5; i++)
 		ck_query_value(clients[i], "select 7", "7");
 }
@@ -169,6 +183,7 @@ START_TEST(after_a_restart_of_postgres_work_goes_on)
 	for (unsigned i = 0; i < 3; i++)
 		ck_query_ok(clients[i], "commit");
 	ck_assert(cluster_stop(&world.cluster));
+	await_no_servers(pooler);
 	ck_assert(cluster_start(&world.cluster));
 	for (unsigned i = 0; i < 3; i++)
 		ck_query_value(clients[i], "select 7", "7");
@@ -184,6 +199,7 @@ START_TEST(while_postgres_is_down_the_reason_is_told)
 
 	ck_query_ok(first, "select 1");
 	ck_assert(cluster_stop(&world.cluster));
+	await_no_servers(pooler);
 	/* By any worker, whoever made the attempt. */
 	ck_query_fails(first, "select 1", "08P01", "server login has been "
 	    "failing, cached error: connect failed (server_login_retry)");

@@ -64,11 +64,10 @@ world_add_server(struct world *world, const char *database, const char *user,
 {
 	struct segment *segment = world->segment;
 	uint32_t pool = pools_make(segment, database, user, false);
-	uint32_t row = servers_claim(segment, 1);
+	uint32_t row = servers_claim(segment, 1, pool, SERVER_OPENING);
 	struct server_row *server = &segment->servers[row];
 
 	ck_assert_uint_ne(row, NO_ROW);
-	atomic_store(&server->pool, pool);
 	server->client = NO_ROW;
 	server->connected_at = server->request_at = WORLD_NOW;
 	server->idle_since = WORLD_NOW;

@@ -48,7 +48,7 @@ is_open(int fd)
 
 START_TEST(a_descriptor_of_this_generation_is_kept)
 {
-	uint32_t row = servers_claim(segment, 0);
+	uint32_t row = servers_claim(segment, 0, 0, SERVER_OPENING);
 	int fd = new_fd();
 
 	server_fds_keep(&kept, row, segment->servers[row].generation, fd);
@@ -60,7 +60,7 @@ END_TEST
 
 START_TEST(one_that_comes_too_late_is_closed)
 {
-	uint32_t row = servers_claim(segment, 0);
+	uint32_t row = servers_claim(segment, 0, 0, SERVER_OPENING);
 	uint32_t generation = segment->servers[row].generation;
 	int fd = new_fd();
 
@@ -82,8 +82,8 @@ END_TEST
 
 START_TEST(a_sweep_closes_what_has_moved_on_and_no_more)
 {
-	uint32_t stays = servers_claim(segment, 0), goes =
-	    servers_claim(segment, 0);
+	uint32_t stays = servers_claim(segment, 0, 0, SERVER_OPENING), goes =
+	    servers_claim(segment, 0, 0, SERVER_OPENING);
 	int staying = new_fd(), going = new_fd();
 
 	server_fds_keep(&kept, stays, segment->servers[stays].generation,
@@ -100,12 +100,12 @@ END_TEST
 
 START_TEST(the_next_generation_takes_the_place_of_the_last)
 {
-	uint32_t row = servers_claim(segment, 0);
+	uint32_t row = servers_claim(segment, 0, 0, SERVER_OPENING);
 	int first = new_fd(), second = new_fd();
 
 	server_fds_keep(&kept, row, segment->servers[row].generation, first);
 	servers_free(segment, row);
-	ck_assert_uint_eq(servers_claim(segment, 0), row);
+	ck_assert_uint_eq(servers_claim(segment, 0, 0, SERVER_OPENING), row);
 	server_fds_keep(&kept, row, segment->servers[row].generation,
 	    second);
 	ck_assert(!is_open(first));
@@ -115,7 +115,7 @@ END_TEST
 
 START_TEST(the_inbox_is_emptied_whatever_is_in_it)
 {
-	uint32_t row = servers_claim(segment, 0);
+	uint32_t row = servers_claim(segment, 0, 0, SERVER_OPENING);
 	struct inbox_message good = { .kind = INBOX_SERVER, .row = row,
 	    .generation = segment->servers[row].generation };
 	struct inbox_message foreign = { .kind = INBOX_CLIENT };
