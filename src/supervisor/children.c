@@ -67,7 +67,8 @@ children_fork(struct children *children, unsigned slot, usec_t now,
 		close(pair[0]);
 		return -1;
 	}
-	*child = (struct child){ pid, pair[0], now };
+	*child = (struct child){ .pid = pid, .orders_fd = pair[0],
+	    .born_at = now };
 	return pid;
 }
 

@@ -15,6 +15,7 @@ struct child {
 	pid_t	pid;		/* 0: the slot is vacant */
 	int	orders_fd;	/* our end; -1: closed by the other side */
 	usec_t	born_at;
+	usec_t	aborted_at;	/* it hung and was told to end; 0: no */
 };
 
 struct children {

@@ -24,6 +24,8 @@
 #include "supervisor/stats_line.h"
 #include "supervisor/vacancies.h"
 
+/* What a worker that hangs has to end by itself, once told. */
+#define ABORT_PATIENCE (2 * USEC_PER_SEC)
 #define SWEEP_PERIOD USEC_PER_SEC
 #define DRAIN_PERIOD (USEC_PER_SEC / 10)
 #define LAST_WAIT USEC_PER_SEC
@@ -460,12 +462,47 @@ take_stats(struct supervisor *supervisor, usec_t now)
 	stats_take_snapshot(supervisor->segment, now);
 }
 
+/* SIGABRT so that a core may tell why; one that is stopped needs SIGKILL. */
+static void
+end_if_hung(struct supervisor *supervisor, unsigned slot, usec_t now)
+{
+	struct child *child = &supervisor->children.row[slot];
+	usec_t silent = now - atomic_load(
+	    &supervisor->segment->roster[slot].heartbeat);
+
+	if (child->pid == 0 ||
+	    silent <= supervisor->config->worker_hang_timeout)
+		return;
+	if (child->aborted_at == 0) {
+		log_error("worker %u (process %d) has not moved for %.1f s, "
+		    "ending it", slot, (int)child->pid,
+		    (double)silent / USEC_PER_SEC);
+		child->aborted_at = now;
+		kill(child->pid, SIGABRT);
+	} else if (now - child->aborted_at > ABORT_PATIENCE) {
+		kill(child->pid, SIGKILL);
+	}
+}
+
+/* If this process did not get to run either, nobody is to blame. */
+static void
+look_for_the_hung(struct supervisor *supervisor, usec_t now)
+{
+	usec_t limit = supervisor->config->worker_hang_timeout;
+
+	if (limit == 0 || now - supervisor->swept_at > SWEEP_PERIOD + limit / 2)
+		return;
+	for (unsigned i = 0; i < supervisor->workers; i++)
+		end_if_hung(supervisor, i, now);
+}
+
 static void
 look_at_the_clock(struct supervisor *supervisor)
 {
 	usec_t now = clock_now();
 
 	if (now - supervisor->swept_at >= SWEEP_PERIOD) {
+		look_for_the_hung(supervisor, now);
 		supervisor->swept_at = now;
 		server_fds_sweep(&supervisor->server_fds);
 	}
