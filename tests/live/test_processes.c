@@ -77,6 +77,21 @@ START_TEST(a_worker_that_dies_is_replaced_in_its_slot)
 }
 END_TEST
 
+START_TEST(a_worker_that_hangs_is_replaced)
+{
+	struct pooler *pooler = pooler_start(.workers = 2,
+	    .settings = "worker_hang_timeout = 1\n");
+	pid_t before[2], now[2];
+
+	ck_assert_uint_eq(pooler_children(pooler, before, 2), 2);
+	kill(before[0], SIGSTOP);
+	wait_until(pooler_children(pooler, now, 2) == 2 &&
+	    now[0] != before[0] && now[1] != before[0]);
+	ck_assert(pooler_logged(pooler, "has not moved for"));
+	ck_login_ok(pooler, "user=app dbname=shop");
+}
+END_TEST
+
 START_TEST(connections_not_yet_accepted_survive_their_worker)
 {
 	struct pooler *pooler = pooler_start(.workers = 1);
@@ -967,6 +982,7 @@ main(void)
 
 	tests = world_case(suite, "workers", 20);
 	tcase_add_test(tests, a_worker_that_dies_is_replaced_in_its_slot);
+	tcase_add_test(tests, a_worker_that_hangs_is_replaced);
 	tcase_add_test(tests,
 	    connections_not_yet_accepted_survive_their_worker);
 	tcase_add_test(tests, idle_servers_survive_every_worker);
