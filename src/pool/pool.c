@@ -125,7 +125,7 @@ static bool
 is_failing(const struct pool_caller *caller, const struct pool_row *pool,
     const struct pool_policy *policy)
 {
-	return pool->failed_at != 0 &&
+	return pool->failed_at != 0 && pool->failure[0] != '\0' &&
 	    pool->server_count == pool->opening_count + pool->closing_count &&
 	    caller->now - pool->failed_at < policy->login_retry;
 }
@@ -551,6 +551,8 @@ pool_begin_cancel(const struct pool_caller *caller, uint32_t client_row,
 		link->target_generation = atomic_load(&server->generation);
 		link->connected_at = link->request_at = caller->now;
 		link->remote = server->remote;
+		link->backend_pid = server->backend_pid;
+		link->backend_secret = server->backend_secret;
 		server->cancels++;
 	}
 	pool_unlock(pool);
@@ -638,12 +640,14 @@ pool_failure(const struct pool_caller *caller, uint32_t pool_index, char *text,
 }
 
 void
-pool_set_welcome(const struct pool_caller *caller, uint32_t pool_index,
+pool_set_welcome(const struct pool_caller *caller, uint32_t server_row,
     const uint8_t *messages, uint32_t length)
 {
-	struct pool_row *pool = pool_lock(caller, pool_index);
+	struct server_row *server = segment_server(caller->segment, server_row);
+	struct pool_row *pool = pool_lock(caller, server->pool);
 
-	if (!atomic_load(&pool->welcome_known) && length <= WELCOME_BYTES) {
+	if (!atomic_load(&pool->welcome_known) && length <= WELCOME_BYTES &&
+	    !server->close_needed) {
 		if (length > 0)
 			memcpy(pool->welcome, messages, length);
 		pool->welcome_length = length;

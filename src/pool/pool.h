@@ -165,8 +165,11 @@ bool pool_paused(struct segment *segment, uint32_t pool);
 bool pool_failure(const struct pool_caller *caller, uint32_t pool,
     char *text, char *sqlstate, usec_t *age_out);
 
-/* What clients are told at login: ParameterStatus messages. First one wins. */
-void pool_set_welcome(const struct pool_caller *caller, uint32_t pool,
+/*
+ * What clients are told at login: ParameterStatus messages of this server of
+ * mine.  The first one wins, unless it is to be closed already.
+ */
+void pool_set_welcome(const struct pool_caller *caller, uint32_t server,
     const uint8_t *messages, uint32_t length);
 
 /*

@@ -170,7 +170,7 @@ cancel_begin(struct client *client, const struct backend_key *key)
 	struct pool_caller caller = sessions_caller(sessions);
 	uint64_t wanted = (uint64_t)key->pid << 32 | key->secret;
 	uint32_t row = NO_ROW, link, target;
-	const struct server_row *server;
+	const struct server_row *server;	/* the link: a copy */
 	struct cancel *cancel;
 
 	client_enter(client, CLIENT_CANCEL);
@@ -189,7 +189,7 @@ cancel_begin(struct client *client, const struct backend_key *key)
 		client_close(client, "cancel request for idle client");
 		return;
 	}
-	server = segment_server(sessions->segment, target);
+	server = segment_server(sessions->segment, link);
 	cancel = calloc(1, sizeof(*cancel));
 	if (cancel == NULL) {
 		(void)!pool_end_cancel(&caller, link, &target);

@@ -684,6 +684,16 @@ take_commands(struct client *client)
 	}
 }
 
+/* What was paused for having said too much at once is read on. */
+static void
+resume_commands(struct client *client)
+{
+	if (client_phase(client) == CLIENT_CONSOLE &&
+	    !client->console_waits &&
+	    buffer_length(&client->input) <= INPUT_MOST)
+		client_resume_reading(client);
+}
+
 static void
 take_console(struct client *client, const uint8_t *bytes, size_t length)
 {
@@ -691,14 +701,15 @@ take_console(struct client *client, const uint8_t *bytes, size_t length)
 	keep_input(client, bytes, length);
 	if (client_phase(client) == CLIENT_CONSOLE)
 		take_commands(client);
+	resume_commands(client);
 }
 
 void
 client_console_continue(struct client *client)
 {
 	client->console_waits = false;
-	client_resume_reading(client);
 	take_commands(client);
+	resume_commands(client);
 }
 
 static void

@@ -33,6 +33,7 @@ struct client {
 	struct client		*next;		/* to_welcome or closed list */
 	uint8_t			 header[4];	/* cut off by the last read */
 	uint8_t			 header_length;
+	uint8_t			 retries;	/* servers that died on it */
 	bool			 is_unix;
 	bool			 own_uid;	/* Unix: our own user … */
 	bool			 own_uid_console; /* … on the console */

@@ -210,6 +210,7 @@ let_in_with(struct client *client, const uint8_t *welcome, uint32_t length)
 		return;
 	early = client->input;
 	memset(&client->input, 0, sizeof(client->input));
+	client_resume_reading(client);
 	if (buffer_length(&early) > 0)
 		client_take_early(client, buffer_front(&early),
 		    buffer_length(&early));
@@ -245,12 +246,26 @@ ask_for_welcome(struct client *client)
 	server_open_if_needed(client->sessions, view, true);
 }
 
-/* The server's own refusal goes to everybody who waits for this pool. */
+/* Is there a server, busy or not, that could serve those who wait? */
+static bool
+lives(const struct sessions *sessions, const struct pool_view *view)
+{
+	const struct pool_row *pool = segment_pool(sessions->segment,
+	    view->pool);
+
+	return pool->server_count > pool->opening_count + pool->closing_count;
+}
+
+/*
+ * The server's own refusal goes to everybody who waits for this pool, but
+ * who waits for a query can also be served by one that lives.
+ */
 static void
 refuse_all(struct sessions *sessions, struct pool_view *view,
     const char *state, const char *text)
 {
 	uint32_t used = atomic_load(&sessions->segment->state->clients_used);
+	bool alive = lives(sessions, view);
 
 	for (uint32_t row = 0; row < used; row++) {
 		struct client *client = sessions->clients[row];
@@ -259,7 +274,8 @@ refuse_all(struct sessions *sessions, struct pool_view *view,
 		if (client == NULL || client->view != view)
 			continue;
 		phase = client_phase(client);
-		if (phase == CLIENT_WELCOME || phase == CLIENT_WAITING)
+		if (phase == CLIENT_WELCOME ||
+		    (phase == CLIENT_WAITING && !alive))
 			client_fail(client, state, text);
 	}
 }
@@ -269,13 +285,11 @@ static void
 refuse_if_none_lives(struct sessions *sessions, struct pool_view *view,
     const char *failure)
 {
-	const struct pool_row *pool = segment_pool(sessions->segment,
-	    view->pool);
 	uint32_t used = atomic_load(&sessions->segment->state->clients_used);
 	char text[256];
 
-	if (pool_paused(sessions->segment, view->pool) ||
-	    pool->server_count > pool->opening_count + pool->closing_count)
+	if (failure[0] == '\0' || lives(sessions, view) ||
+	    pool_paused(sessions->segment, view->pool))
 		return;
 	snprintf(text, sizeof(text), "server login has been failing, cached "
 	    "error: %s (server_login_retry)", failure);

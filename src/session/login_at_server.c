@@ -262,6 +262,7 @@ answer_auth(struct server *server, const uint8_t *body, size_t length)
 		told = server_login_client_text(login->auth);
 		snprintf(text, sizeof(text), "server login failed: %s",
 		    told != NULL ? told : "");
+		memory_wipe(memory, sizeof(memory));
 		fail_with(server, told != NULL ? text :
 		    server_login_close_reason(login->auth),
 		    told != NULL ? SQLSTATE_OF_POOLER : "",
@@ -272,20 +273,24 @@ answer_auth(struct server *server, const uint8_t *body, size_t length)
 	memory_wipe(memory, sizeof(memory));
 }
 
-/* The server's words go on to who waits, but for "starting up". */
+/*
+ * The server's words go on to who waits.  While it is only starting up nobody
+ * is told, and nobody refused: an empty text.
+ */
 static void
 refuse(struct server *server, const uint8_t *body, size_t length)
 {
 	struct notice notice;
 	char text[FAILURE_BYTES], state[6];
+	bool starting;
 
 	(void)!read_error_response(reader_of(body, length), &notice);
 	log_warning("server login failed: %s %s", notice.severity,
 	    notice.text);
 	snprintf(text, sizeof(text), "%s", notice.text);
 	snprintf(state, sizeof(state), "%s", notice.sqlstate);
-	fail_with(server, text, strcmp(state, SQLSTATE_CANNOT_CONNECT_NOW) == 0
-	    ? "" : state, text);
+	starting = strcmp(state, SQLSTATE_CANNOT_CONNECT_NOW) == 0;
+	fail_with(server, starting ? "" : text, starting ? "" : state, text);
 }
 
 static void
@@ -313,7 +318,7 @@ finish(struct server *server)
 	struct pool_view *view = server_view(server);
 	struct buffer *welcome = &server->login->welcome;
 
-	pool_set_welcome(&caller, view->pool, buffer_front(welcome),
+	pool_set_welcome(&caller, server->row, buffer_front(welcome),
 	    (uint32_t)buffer_length(welcome));
 	login_at_server_free(server->login);
 	server->login = NULL;

@@ -27,9 +27,11 @@
 /* A server that rested longer is looked at before another worker uses it. */
 #define OUT_OF_SIGHT (1 * USEC_PER_MSEC)
 
+/* A client that saw so many servers die before it used them is told. */
+#define RETRIES_MOST 3
+
 static on_event on_server;
-static struct client *unlink_before_use(struct server *server,
-    const char *reason);
+static void try_another(struct server *server, const char *reason);
 
 static const struct {
 	const char	*name;
@@ -217,7 +219,8 @@ server_send(struct server *server, const uint8_t *bytes, size_t length)
 		sent = socket_send(server->fd, bytes, length);
 	if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
 		/* What it said before it went is still to be read. */
-		if (server->step == SERVER_RELAYING)
+		if (server->step == SERVER_RELAYING ||
+		    server->step == SERVER_LOGIN)
 			return true;
 		if (!is_before_use(server))
 			server_close(server, "server conn crashed?");
@@ -303,14 +306,26 @@ end_close(struct server *server)
 		    view->to_welcome != NULL);
 }
 
+static bool
+is_clean(const struct server *server)
+{
+	return server->step == SERVER_RELAYING &&
+	    server->status == TRANSACTION_NONE &&
+	    outstanding_none(&server->outstanding) &&
+	    !server->outstanding.doubtful &&
+	    server->remaining == 0 && buffer_length(&server->partial) == 0 &&
+	    buffer_length(&server->backlog) == 0;
+}
+
+/* Politely: not where Terminate would end up inside of half a message. */
 static void
-say_goodbye(struct server *server)
+say_goodbye(struct server *server, bool politely)
 {
 	static const uint8_t terminate[] = { 'X', 0, 0, 0, 4 };
 
 	server->deadline = loop_now(server->sessions->loop) + LEAVE_TIMEOUT;
 	buffer_clear(&server->partial);
-	if (buffer_length(&server->backlog) == 0)
+	if (politely && buffer_length(&server->backlog) == 0)
 		(void)!socket_send(server->fd, terminate, sizeof(terminate));
 	buffer_clear(&server->backlog);
 	shutdown(server->fd, SHUT_WR);
@@ -336,6 +351,7 @@ server_leave(struct sessions *sessions, uint32_t row, const char *reason)
 {
 	struct pool_caller caller = sessions_caller(sessions);
 	struct server *server = server_get(sessions, row);
+	bool politely;
 
 	if (server == NULL) {
 		linger(sessions, row);
@@ -349,8 +365,10 @@ server_leave(struct sessions *sessions, uint32_t row, const char *reason)
 	server->client = NULL;
 	login_at_server_free(server->login);
 	server->login = NULL;
+	politely = !server->outstanding.doubtful &&
+	    (server->step != SERVER_RELAYING || is_clean(server));
 	server_enter(server, SERVER_LEAVING);
-	say_goodbye(server);
+	say_goodbye(server, politely);
 }
 
 void
@@ -386,8 +404,7 @@ on_hang_up(struct server *server)
 		login_at_server_failed(server, "server closed the connection "
 		    "during login", "connect failed");
 	else if (is_before_use(server))
-		client_retry(unlink_before_use(server,
-		    "server conn crashed?"));
+		try_another(server, "server conn crashed?");
 	else if (server->step != SERVER_LEAVING)
 		server_close(server, server->step == SERVER_AT_REST ?
 		    "server connection closed" : "server conn crashed?");
@@ -415,6 +432,9 @@ server_adopt(struct sessions *sessions, uint32_t row)
 			server_watch(server);
 		return;
 	case POOL_LEGACY_CLOSE:
+		server = server_get(sessions, row);
+		if (server != NULL)	/* nobody knows what was sent last */
+			server->outstanding.doubtful = true;
 		server_leave(sessions, row, "its worker died");
 		return;
 	case POOL_LEGACY_GIVE_BACK:
@@ -468,6 +488,7 @@ static void
 begin_relay(struct server *server)
 {
 	server_enter(server, SERVER_RELAYING);
+	server->client->retries = 0;
 	client_begin_relay(server->client);
 }
 
@@ -520,7 +541,7 @@ check(struct server *server)
 	return server_send_query(server, query);
 }
 
-/* Nothing of the client was sent yet, so that it may have another server. */
+/* Closes it without a word to its client, of which nothing was sent yet. */
 static struct client *
 unlink_before_use(struct server *server, const char *reason)
 {
@@ -530,6 +551,23 @@ unlink_before_use(struct server *server, const char *reason)
 	client->server = NULL;
 	server_close(server, reason);
 	return client;
+}
+
+/* … which may have another one, unless it is the client that kills them. */
+static void
+try_another(struct server *server, const char *reason)
+{
+	bool its_fault = server->step == SERVER_SETTING &&
+	    server->failed_setup;
+	struct client *client = unlink_before_use(server, reason);
+
+	if (its_fault)
+		client_fail(client, SQLSTATE_OF_POOLER,
+		    "invalid server parameter");
+	else if (client->retries++ >= RETRIES_MOST)
+		client_fail(client, SQLSTATE_OF_POOLER, reason);
+	else
+		client_retry(client);
 }
 
 /*
@@ -581,17 +619,6 @@ reset(struct server *server)
 	pool_begin_test(&caller, server->row);
 	server_enter(server, SERVER_RESETTING);
 	(void)!server_send_query(server, query);
-}
-
-static bool
-is_clean(const struct server *server)
-{
-	return server->step == SERVER_RELAYING &&
-	    server->status == TRANSACTION_NONE &&
-	    outstanding_none(&server->outstanding) &&
-	    !server->outstanding.doubtful &&
-	    server->remaining == 0 && buffer_length(&server->partial) == 0 &&
-	    buffer_length(&server->backlog) == 0;
 }
 
 void
@@ -664,10 +691,9 @@ static void
 end_check(struct server *server)
 {
 	if (server->failed_setup || server->status != TRANSACTION_NONE)
-		client_retry(unlink_before_use(server, "test query failed"));
+		try_another(server, "test query failed");
 	else if (!set_parameters(server))
-		client_retry(unlink_before_use(server,
-		    "server conn crashed?"));
+		try_another(server, "server conn crashed?");
 }
 
 static void
@@ -972,6 +998,28 @@ server_login_done(struct server *server)
 
 /* --- by the clock -------------------------------------------------------- */
 
+/* A descriptor that an inbox had no room for is sent again. */
+static void
+publish_again(struct server *server)
+{
+	struct sessions *sessions = server->sessions;
+	struct segment *segment = sessions->segment;
+	const struct server_row *row = server_row(server);
+	uint64_t has = atomic_load(&row->has_fd);
+
+	if (server->step != SERVER_AT_REST ||
+	    atomic_load(&row->worker) != sessions->worker)
+		return;
+	for (unsigned i = 0; i < segment->size.workers; i++) {
+		if (has >> i & 1 || atomic_load(&segment->roster[i].phase) !=
+		    ROSTER_SERVING)
+			continue;
+		sessions->owner->publish_server(sessions->owner->context,
+		    server->row, server->fd);
+		return;
+	}
+}
+
 void
 server_tick(struct server *server)
 {
@@ -984,6 +1032,7 @@ server_tick(struct server *server)
 		end_close(server);
 		return;
 	}
+	publish_again(server);
 	if (limit == 0)
 		return;
 	if (server->step == SERVER_LOGIN &&
@@ -992,7 +1041,7 @@ server_tick(struct server *server)
 		    "connect timeout");
 	else if (is_before_use(server) &&
 	    now - server_row(server)->request_at > limit)
-		client_retry(unlink_before_use(server, "test query failed"));
+		try_another(server, "test query failed");
 	else if (server->step == SERVER_RESETTING &&
 	    now - server_row(server)->request_at > limit)
 		server_close(server, "reset query failed");

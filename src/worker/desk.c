@@ -200,7 +200,9 @@ desk_check(struct desk *desk)
 	struct waiting *waiting, *next;
 	bool pauses = false;
 
-	if (LIKELY(desk->waiting == NULL))
+	if (LIKELY(desk->waiting == NULL &&
+	    !(atomic_load(&desk->segment->state->watchers) >> desk->worker &
+	    1)))
 		return;
 	for (waiting = desk->waiting; waiting != NULL; waiting = next) {
 		next = waiting->next;

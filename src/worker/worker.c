@@ -112,7 +112,7 @@ publish_server(void *context, uint32_t row, int fd)
 		if (fdpass_send(outbox[i], &message, sizeof(message), fd))
 			atomic_fetch_or(&server->has_fd, UINT64_C(1) << i);
 		else
-			log_warning("the inbox of worker %u is full", i);
+			log_debug("the inbox of worker %u is full", i);
 	}
 }
 

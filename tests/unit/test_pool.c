@@ -1099,9 +1099,14 @@ START_TEST(the_first_welcome_wins)
 {
 	struct pool_caller caller = worker(0);
 	struct pool_row *pool = pool_world_row(&world);
+	uint32_t server = servers_claim(world.segment, 0, world.pool,
+	    SERVER_CANCEL_LINK);
 
-	pool_set_welcome(&caller, world.pool, (const uint8_t *)"one", 3);
-	pool_set_welcome(&caller, world.pool, (const uint8_t *)"other", 5);
+	world.segment->servers[server].close_needed = 1;
+	pool_set_welcome(&caller, server, (const uint8_t *)"obsolete", 8);
+	world.segment->servers[server].close_needed = 0;
+	pool_set_welcome(&caller, server, (const uint8_t *)"one", 3);
+	pool_set_welcome(&caller, server, (const uint8_t *)"other", 5);
 	ck_assert_uint_eq(pool->welcome_length, 3);
 	ck_assert_mem_eq(pool->welcome, "one", 3);
 }
@@ -1111,10 +1116,12 @@ START_TEST(a_welcome_that_does_not_fit_is_left_out)
 {
 	static uint8_t much[WELCOME_BYTES + 1];
 	struct pool_caller caller = worker(0);
+	uint32_t server = servers_claim(world.segment, 0, world.pool,
+	    SERVER_CANCEL_LINK);
 
-	pool_set_welcome(&caller, world.pool, much, sizeof(much));
+	pool_set_welcome(&caller, server, much, sizeof(much));
 	ck_assert_uint_eq(pool_world_row(&world)->welcome_length, 0);
-	pool_set_welcome(&caller, world.pool, much, WELCOME_BYTES);
+	pool_set_welcome(&caller, server, much, WELCOME_BYTES);
 	ck_assert_uint_eq(pool_world_row(&world)->welcome_length,
 	    WELCOME_BYTES);
 }
