@@ -3,27 +3,8 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "shm/claim.h"
 #include "shm/segment.h"
-
-/*
- * The word that says that a row is taken says by whom, so that a claimer
- * which dies before it has filled the row in, or while it clears it, loses
- * none.  `used` is raised first: nobody looks further for what is half done.
- */
-static bool
-claim(struct segment *segment, uint32_t worker, uint32_t row)
-{
-	_Atomic uint32_t *claimed_by = &segment->clients[row].claimed_by;
-	_Atomic uint32_t *mark = &segment->state->clients_used;
-	uint32_t used = atomic_load(mark), nobody = 0;
-
-	if (atomic_load_explicit(claimed_by, memory_order_relaxed) != 0)
-		return false;
-	while (used < row + 1 && !atomic_compare_exchange_weak(mark, &used,
-	    row + 1))
-		continue;
-	return atomic_compare_exchange_strong(claimed_by, &nobody, worker + 1);
-}
 
 uint32_t
 clients_claim(struct segment *segment, uint32_t worker)
@@ -32,7 +13,8 @@ clients_claim(struct segment *segment, uint32_t worker)
 	uint32_t row;
 
 	for (row = 0; row < segment->size.clients; row++)
-		if (claim(segment, worker, row))
+		if (claim_row(&segment->clients[row].claimed_by, worker, row,
+		    &segment->state->clients_used))
 			break;
 	if (row == segment->size.clients)
 		return NO_ROW;

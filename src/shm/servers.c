@@ -3,26 +3,8 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "shm/claim.h"
 #include "shm/segment.h"
-
-/*
- * As in clients.c: one word names who claims or frees a row, and `used` is
- * raised first, because nobody looks further.
- */
-static bool
-claim(struct segment *segment, uint32_t worker, uint32_t row)
-{
-	_Atomic uint32_t *claimed_by = &segment->servers[row].claimed_by;
-	_Atomic uint32_t *mark = &segment->state->servers_used;
-	uint32_t used = atomic_load(mark), nobody = 0;
-
-	if (atomic_load_explicit(claimed_by, memory_order_relaxed) != 0)
-		return false;
-	while (used < row + 1 && !atomic_compare_exchange_weak(mark, &used,
-	    row + 1))
-		continue;
-	return atomic_compare_exchange_strong(claimed_by, &nobody, worker + 1);
-}
 
 uint32_t
 servers_claim(struct segment *segment, uint32_t worker, uint32_t pool,
@@ -32,7 +14,8 @@ servers_claim(struct segment *segment, uint32_t worker, uint32_t pool,
 	uint32_t row;
 
 	for (row = 0; row < segment->size.servers; row++)
-		if (claim(segment, worker, row))
+		if (claim_row(&segment->servers[row].claimed_by, worker, row,
+		    &segment->state->servers_used))
 			break;
 	if (row == segment->size.servers)
 		return NO_ROW;
