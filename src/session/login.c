@@ -29,6 +29,7 @@ struct login {
 	char			 user[USER_NAME_BYTES];
 	struct auth		*auth;
 	struct parameter_values	 given;		/* tracked, by the client */
+	uint32_t		 config_epoch;	/* its secret is of this one */
 	bool			 database_too_long;
 	bool			 for_console;
 };
@@ -442,7 +443,10 @@ secret_of(const struct client *client, const char *user)
 	return secret;
 }
 
-/* What this login has cost or taught serves the next ones. */
+/*
+ * What this login has cost or taught serves the next ones, unless a reload
+ * has changed the secrets since it began.
+ */
 static void
 keep_what_was_learnt(struct client *client)
 {
@@ -450,9 +454,15 @@ keep_what_was_learnt(struct client *client)
 	const struct login *login = client->login;
 	const char *secret = secret_of(client, login->user);
 
-	if (auth_derived(login->auth) != NULL && secret != NULL)
+	if (secret == NULL ||
+	    login->config_epoch != client->sessions->config_epoch)
+		return;
+	if (auth_derived(login->auth) != NULL)
 		keys_keep_derived(segment, login->user, secret,
 		    auth_derived(login->auth));
+	if (auth_learnt_keys(login->auth) != NULL)
+		keys_keep(segment, login->user, secret,
+		    auth_learnt_keys(login->auth));
 }
 
 static void
@@ -460,7 +470,6 @@ on_verdict(struct client *client, enum auth_verdict verdict,
     struct writer *reply)
 {
 	struct login *login = client->login;
-	const struct scram_keys *learnt;
 
 	if (login->auth == NULL) {
 		fail(client, "out of memory");
@@ -478,10 +487,6 @@ on_verdict(struct client *client, enum auth_verdict verdict,
 	if (!client_send(client, reply->bytes, reply->used) ||
 	    verdict != AUTH_GRANTED)
 		return;
-	learnt = auth_learnt_keys(login->auth);
-	if (learnt != NULL)
-		keys_keep(client->sessions->segment, login->user,
-		    secret_of(client, login->user), learnt);
 	on_granted(client);
 }
 
@@ -516,6 +521,7 @@ begin_auth(struct client *client)
 	};
 	enum auth_verdict verdict;
 
+	login->config_epoch = client->sessions->config_epoch;
 	if (!may_be_anybody(client)) {
 		fail(client, "bouncer config error");
 		return;

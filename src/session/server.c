@@ -779,15 +779,15 @@ take_idle_message(struct server *server, uint8_t type, const uint8_t *body,
 		if (server->dirty_values)
 			adopt_values(server);
 		return;
-	case MESSAGE_NOTICE_RESPONSE:
 	case MESSAGE_NOTIFICATION_RESPONSE:
 		server_log(LOG_LEVEL_WARNING, server, "got packet '%c' from "
 		    "server when not linked", type);
 		return;
 	case MESSAGE_ERROR_RESPONSE:
+	case MESSAGE_NOTICE_RESPONSE:
 		(void)!read_error_response(reader_of(body, length), &notice);
-		server_log(LOG_LEVEL_WARNING, server, "got packet 'E' from "
-		    "server when not linked: %s: %s", notice.severity,
+		server_log(LOG_LEVEL_WARNING, server, "got packet '%c' from "
+		    "server when not linked: %s: %s", type, notice.severity,
 		    notice.text);
 		break;
 	default:

@@ -225,6 +225,7 @@ void
 sessions_configure(struct sessions *sessions, const struct config *config)
 {
 	sessions->config = config;
+	sessions->config_epoch++;
 	set_socket_options(sessions);
 	for (uint32_t row = 0; row < pools_used(sessions); row++)
 		if (sessions->views[row] != NULL)

@@ -1,5 +1,6 @@
 #include "supervisor/server_fds.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -91,4 +92,13 @@ server_fds_sweep(struct server_fds *kept)
 		if (kept->fds[row] != -1 &&
 		    !is_current(kept, row, kept->generations[row]))
 			let_go(kept, row);
+}
+
+void
+server_fds_hang_up(struct server_fds *kept)
+{
+	for (uint32_t row = 0; row < kept->rows; row++)
+		if (kept->fds[row] != -1 && atomic_load(
+		    &kept->segment->servers[row].phase) == SERVER_CLOSING)
+			shutdown(kept->fds[row], SHUT_WR);
 }

@@ -32,4 +32,10 @@ void server_fds_collect(struct server_fds *kept, int inbox);
 /* Closes what belongs to rows that have moved on, if any has. */
 void server_fds_sweep(struct server_fds *kept);
 
+/*
+ * After a death: connections that are being closed are half closed here,
+ * too, because the dead may have sent theirs to nobody else.
+ */
+void server_fds_hang_up(struct server_fds *kept);
+
 #endif

@@ -214,6 +214,9 @@ bury_the_dead(struct supervisor *supervisor)
 		strike_off(supervisor, &death);
 		supervisor->lives->repair_after_death(supervisor->segment,
 		    death.slot, now);
+		server_fds_collect(&supervisor->server_fds,
+		    supervisor->channels.inboxes[CHANNELS_SUPERVISOR]);
+		server_fds_hang_up(&supervisor->server_fds);
 		respawn_note(&supervisor->respawn[death.slot], death.status,
 		    death.lived, now);
 		log_death(supervisor, &death, now);

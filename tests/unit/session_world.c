@@ -235,7 +235,8 @@ open_postgresql(struct session_world *world)
 static void
 configure(struct session_world *world, const char *settings)
 {
-	static const char users[] = "\"u\" \"secret\"\n\"v\" \"other\"\n";
+	static const char users[] = "\"u\" \"secret\"\n\"v\" \"other\"\n"
+	    "\"admin\" \"secret\"\n";
 	struct error error = { .text = "" };
 	char ini[4096];
 	int length;

@@ -1,0 +1,575 @@
+/*
+ * A server connection: what it is told and asked before and after a client
+ * uses it, and its end at each step.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "session_world.h"
+
+static struct session_world world;
+static int client, server;
+
+static void
+start(const char *settings)
+{
+	session_start(&world, settings);
+	client = session_login_first(&world, 0, &server);
+}
+
+static void
+begin(void)
+{
+	memset(&world, 0, sizeof(world));
+}
+
+static void
+end(void)
+{
+	session_stop(&world);
+}
+
+/* Logs in with one more parameter. */
+static int
+login_with(const char *name, const char *value)
+{
+	const char *parameters[] = { "user", "u", "database", "db", name,
+	    value, NULL };
+	int fd = session_connect(&world, 0);
+	uint8_t body[256];
+	size_t length;
+
+	send_startup_with(fd, parameters);
+	while (receive_message(fd, body, sizeof(body), &length) != 'Z')
+		continue;
+	return fd;
+}
+
+static int
+next_server(void)
+{
+	int fd = session_accept(&world);
+
+	expect_startup(fd);
+	let_in(fd);
+	return fd;
+}
+
+/* --- SETs ------------------------------------------------------------------ */
+
+/* "=" in a talk separates strings, so SETs are written out. */
+static void
+expect_query(int fd, const char *text)
+{
+	uint8_t body[512];
+	size_t length;
+
+	ck_assert_int_eq(receive_message(fd, body, sizeof(body), &length),
+	    'Q');
+	ck_assert_uint_eq(length, strlen(text) + 1);
+	ck_assert_str_eq((char *)body, text);
+}
+
+START_TEST(clients_with_other_settings_share_a_server)
+{
+	int other;
+
+	start("default_pool_size = 1");
+	other = login_with("TimeZone", "Asia/Tokyo");
+	send_talk(other, "Q(select 1)");
+	expect_query(server, "SET TimeZone='Asia/Tokyo';");
+	session_settle(&world);
+	expect_silence(other);
+	send_talk(server, "S(TimeZone=Asia/Tokyo)C(SET)Z");
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "TDCZ");
+	/* It hears nothing of the SET. */
+	expect_talk(other, "TDCZ");
+	session_query(other, server);
+	send_talk(client, "Q(select 2)");
+	expect_query(server, "SET TimeZone='UTC';");
+	send_talk(server, "S(TimeZone=UTC)C(SET)Z");
+	expect_talk(server, "Q(select 2)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+START_TEST(what_a_client_sets_follows_it)
+{
+	int other;
+
+	start("default_pool_size = 1");
+	other = session_login(&world, 0);
+	send_talk(client, "Q(set)");
+	expect_talk(server, "Q(set)");
+	send_talk(server, "S(application_name=mine)C(SET)Z");
+	expect_talk(client, "S(application_name=mine)C(SET)Z");
+	session_settle(&world);
+	ck_assert_str_eq(world.segment->servers[0].application_name, "mine");
+	send_talk(other, "Q(select 1)");
+	/* It said nothing of its name, so that it keeps the server's. */
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(other, "CZ");
+	session_query(client, server);
+}
+END_TEST
+
+START_TEST(settings_that_are_not_tracked_pass_through)
+{
+	start("default_pool_size = 1");
+	send_talk(client, "Q");
+	expect_talk(server, "Q");
+	send_talk(server, "S(is_superuser=on)CZ");
+	expect_talk(client, "S(is_superuser=on)CZ");
+	session_query(client, server);
+}
+END_TEST
+
+START_TEST(a_set_that_fails_ends_the_client_and_the_server)
+{
+	int other;
+
+	start("default_pool_size = 1");
+	other = login_with("TimeZone", "Nowhere");
+	send_talk(other, "Q(select 1)");
+	expect_query(server, "SET TimeZone='Nowhere';");
+	send_talk(server, "E(22023=invalid value)Z");
+	expect_fatal(other, "invalid server parameter");
+	expect_goodbye(server);
+	close(server);
+	send_talk(client, "Q(select 1)");
+	server = next_server();
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+/* The value is too long to be kept: nobody may take it for the old one. */
+START_TEST(a_value_too_long_to_keep_is_not_taken_for_the_old_one)
+{
+	char text[300] = "S(search_path=";
+	int other;
+
+	start("default_pool_size = 1\n"
+	    "track_extra_parameters = search_path");
+	other = login_with("search_path", "public");
+	send_talk(other, "Q(select 1)");
+	expect_query(server, "SET search_path=public;");
+	send_talk(server, "S(search_path=public)CZ");
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(other, "CZ");
+	memset(text + 14, 'x', 200);
+	strcpy(text + 214, ")CZ");
+	send_talk(client, "Q(set)");
+	expect_talk(server, "Q(set)");
+	send_talk(server, text);
+	expect_talk(client, text);
+	session_settle(&world);
+	send_talk(other, "Q(select 2)");
+	expect_query(server, "SET search_path=public;");
+}
+END_TEST
+
+/* --- checks ----------------------------------------------------------------- */
+
+START_TEST(an_idle_server_is_asked_before_its_use)
+{
+	start("default_pool_size = 1\nserver_check_delay = 0\n"
+	    "server_check_query = select 7");
+	usleep(2000);
+	send_talk(client, "Q(mine)");
+	expect_query(server, "select 7");
+	session_settle(&world);
+	expect_silence(server);
+	send_talk(server, "TDCZ");
+	expect_talk(server, "Q(mine)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+START_TEST(the_default_check_is_an_empty_query)
+{
+	start("default_pool_size = 1\nserver_check_delay = 0");
+	usleep(2000);
+	send_talk(client, "Q(mine)");
+	expect_query(server, "");
+	send_talk(server, "IZ");
+	expect_talk(server, "Q(mine)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+static const struct {
+	const char	*story;
+	const char	*answer;	/* NULL: hangs up */
+} failures[] = {
+	{ "an error", "E(XX000=broken)Z" },
+	{ "a transaction is open", "CZ(T)" },
+	{ "hangs up", NULL },
+};
+
+/* Nothing of it was sent yet, so it costs the client nothing. */
+START_TEST(a_client_whose_server_fails_the_check_gets_another_one)
+{
+	start("default_pool_size = 1\nserver_check_delay = 0");
+	usleep(2000);
+	send_talk(client, "Q(mine)");
+	expect_query(server, "");
+	if (failures[_i].answer != NULL) {
+		send_talk(server, failures[_i].answer);
+		expect_goodbye(server);
+	}
+	close(server);
+	server = next_server();
+	expect_talk(server, "Q(mine)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+/* --- resets ----------------------------------------------------------------- */
+
+START_TEST(in_session_mode_a_server_is_reset_for_the_next_client)
+{
+	int other;
+
+	start("default_pool_size = 1\npool_mode = session");
+	session_query(client, server);
+	session_settle(&world);
+	ck_assert_uint_eq(session_clients(&world, CLIENT_LINKED), 1);
+	other = session_login(&world, 0);
+	send_talk(other, "Q(next)");
+	session_settle(&world);
+	ck_assert_uint_eq(session_clients(&world, CLIENT_WAITING), 1);
+	close(client);
+	expect_query(server, "DISCARD ALL");
+	session_settle(&world);
+	ck_assert_uint_eq(session_servers(&world, SERVER_TESTING), 1);
+	expect_silence(server);
+	send_talk(server, "S(TimeZone=UTC)CZ");
+	expect_talk(server, "Q(next)");
+	send_talk(server, "CZ");
+	expect_talk(other, "CZ");
+}
+END_TEST
+
+START_TEST(a_reset_that_fails_closes_the_server)
+{
+	start("default_pool_size = 1\npool_mode = session");
+	session_query(client, server);
+	close(client);
+	expect_query(server, "DISCARD ALL");
+	send_talk(server, "E(25001=cannot)Z");
+	expect_goodbye(server);
+	close(server);
+	await_servers(&world, SERVER_FREE, world.segment->size.servers);
+}
+END_TEST
+
+START_TEST(a_reset_may_be_wanted_always)
+{
+	start("default_pool_size = 1\nserver_reset_query_always = 1\n"
+	    "server_reset_query = RESET ALL");
+	session_query(client, server);
+	expect_query(server, "RESET ALL");
+	send_talk(server, "CZ");
+	await_servers(&world, SERVER_IDLE, 1);
+	send_talk(client, "Q(select 1)");
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+	expect_query(server, "RESET ALL");
+	send_talk(server, "CZ");
+}
+END_TEST
+
+START_TEST(no_reset_query_is_no_reset)
+{
+	start("default_pool_size = 1\npool_mode = session\n"
+	    "server_reset_query =");
+	session_query(client, server);
+	close(client);
+	await_servers(&world, SERVER_IDLE, 1);
+	expect_silence(server);
+}
+END_TEST
+
+START_TEST(in_statement_mode_there_are_no_transactions)
+{
+	start("default_pool_size = 1\npool_mode = statement");
+	session_query(client, server);
+	send_talk(client, "Q(begin)");
+	expect_talk(server, "Q(begin)");
+	send_talk(server, "CZ(T)");
+	expect_fatal(client, "transaction blocks not allowed in statement "
+	    "pooling mode");
+	expect_goodbye(server);
+}
+END_TEST
+
+/* --- at rest ------------------------------------------------------------------ */
+
+START_TEST(an_idle_server_may_say_harmless_things)
+{
+	start("default_pool_size = 1");
+	send_talk(server, "NAS(TimeZone=Asia/Tokyo)");
+	session_settle(&world);
+	ck_assert_uint_eq(session_servers(&world, SERVER_IDLE), 1);
+	send_talk(client, "Q(select 1)");
+	expect_query(server, "SET TimeZone='UTC';");
+	send_talk(server, "S(TimeZone=UTC)CZ");
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+static const struct {
+	const char	*story;
+	const char	*bytes;
+	size_t		 length;
+} dirt[] = {
+	{ "rows that nobody asked for", "D\0\0\0\6\0\0", 7 },
+	{ "ready once more", "Z\0\0\0\5I", 6 },
+	{ "half a message", "D\0", 2 },
+	{ "half a notice", "N\0\0\0\40xx", 7 },
+	{ "nonsense", "\377\377\377\377\377", 5 },
+	{ "nothing: it hangs up", "", 0 },
+};
+
+START_TEST(an_idle_server_that_is_dirty_is_replaced)
+{
+	start("default_pool_size = 1");
+	send_bytes(server, dirt[_i].bytes, dirt[_i].length);
+	if (dirt[_i].length > 0)
+		expect_goodbye(server);
+	close(server);
+	await_servers(&world, SERVER_FREE, world.segment->size.servers);
+	send_talk(client, "Q(select 1)");
+	server = next_server();
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+START_TEST(an_error_at_rest_is_the_servers_last_word)
+{
+	start("default_pool_size = 1");
+	send_talk(server, "F(57P01=terminating connection)");
+	expect_goodbye(server);
+	close(server);
+	await_servers(&world, SERVER_FREE, world.segment->size.servers);
+	session_settle(&world);
+	expect_silence(client);
+}
+END_TEST
+
+/* --- hangs up ------------------------------------------------------------------ */
+
+START_TEST(a_server_lost_in_a_query_ends_its_client_only)
+{
+	int other;
+
+	start("default_pool_size = 1");
+	other = session_login(&world, 0);
+	send_talk(client, "Q(begin)");
+	expect_talk(server, "Q(begin)");
+	session_settle(&world);
+	send_talk(other, "Q(next)");
+	session_settle(&world);
+	close(server);
+	expect_fatal(client, "server conn crashed?");
+	server = next_server();
+	expect_talk(server, "Q(next)");
+	send_talk(server, "CZ");
+	expect_talk(other, "CZ");
+}
+END_TEST
+
+START_TEST(its_last_words_reach_the_client)
+{
+	start("default_pool_size = 1");
+	send_talk(client, "Q(begin)");
+	expect_talk(server, "Q(begin)");
+	send_talk(server, "F(57P01=terminating connection)");
+	close(server);
+	expect_talk(client, "F(57P01=terminating connection)");
+	expect_fatal(client, "server conn crashed?");
+}
+END_TEST
+
+/* An error behind half of a row would be taken for its other half. */
+START_TEST(a_server_lost_in_half_a_row_says_nothing_more)
+{
+	start("default_pool_size = 1");
+	send_talk(client, "Q");
+	expect_talk(server, "Q");
+	send_bytes(server, "D\0\0\1\0half", 9);
+	expect_bytes(client, "D\0\0\1\0half", 9, "half");
+	close(server);
+	expect_end(client);
+}
+END_TEST
+
+START_TEST(a_server_lost_in_a_set_costs_nothing)
+{
+	int other;
+
+	start("default_pool_size = 1");
+	other = login_with("TimeZone", "Asia/Tokyo");
+	send_talk(other, "Q(mine)");
+	expect_query(server, "SET TimeZone='Asia/Tokyo';");
+	close(server);
+	server = next_server();
+	expect_query(server, "SET TimeZone='Asia/Tokyo';");
+	send_talk(server, "S(TimeZone=Asia/Tokyo)CZ");
+	expect_talk(server, "Q(mine)");
+	send_talk(server, "CZ");
+	expect_talk(other, "CZ");
+}
+END_TEST
+
+START_TEST(a_server_lost_in_its_reset_is_gone)
+{
+	start("default_pool_size = 1\npool_mode = session");
+	session_query(client, server);
+	close(client);
+	expect_query(server, "DISCARD ALL");
+	close(server);
+	await_servers(&world, SERVER_FREE, world.segment->size.servers);
+}
+END_TEST
+
+/* --- by the clock -------------------------------------------------------------- */
+
+START_TEST(an_idle_server_is_closed_in_time)
+{
+	start("server_idle_timeout = 0.05");
+	expect_talk(server, "X");
+	expect_end(server);
+	close(server);
+	await_servers(&world, SERVER_FREE, world.segment->size.servers);
+	session_settle(&world);
+	expect_silence(client);
+}
+END_TEST
+
+START_TEST(an_old_server_is_closed_when_it_comes_back)
+{
+	start("server_lifetime = 0.05");
+	send_talk(client, "Q(begin)");
+	expect_talk(server, "Q(begin)");
+	send_talk(server, "CZ(T)");
+	expect_talk(client, "CZ(T)");
+	usleep(60 * 1000);
+	session_settle(&world);
+	expect_silence(server);
+	send_talk(client, "Q(commit)");
+	expect_talk(server, "Q(commit)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+	expect_talk(server, "X");
+	expect_end(server);
+}
+END_TEST
+
+/* PostgreSQL has it until it hangs up: until then no other is opened. */
+START_TEST(a_goodbye_takes_a_place_until_postgresql_has_hung_up)
+{
+	start("server_idle_timeout = 0.05\ndefault_pool_size = 1");
+	expect_talk(server, "X");
+	send_talk(client, "Q(mine)");
+	session_accepts_nothing(&world);
+	ck_assert_uint_eq(session_servers(&world, SERVER_CLOSING), 1);
+	close(server);
+	server = next_server();
+	expect_talk(server, "Q(mine)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+START_TEST(a_reset_that_is_never_answered_is_given_up)
+{
+	start("server_connect_timeout = 0.1\npool_mode = session");
+	session_query(client, server);
+	close(client);
+	expect_query(server, "DISCARD ALL");
+	expect_goodbye(server);
+}
+END_TEST
+
+START_TEST(a_check_that_is_never_answered_costs_the_client_nothing)
+{
+	start("server_connect_timeout = 0.1\nserver_check_delay = 0\n"
+	    "default_pool_size = 1");
+	usleep(2000);
+	send_talk(client, "Q(mine)");
+	expect_query(server, "");
+	expect_goodbye(server);
+	close(server);
+	server = next_server();
+	expect_talk(server, "Q(mine)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("server");
+	TCase *tests = tcase_create("server");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tests, 30);
+	tcase_add_checked_fixture(tests, begin, end);
+	tcase_add_test(tests, clients_with_other_settings_share_a_server);
+	tcase_add_test(tests, what_a_client_sets_follows_it);
+	tcase_add_test(tests, settings_that_are_not_tracked_pass_through);
+	tcase_add_test(tests, a_set_that_fails_ends_the_client_and_the_server);
+	tcase_add_test(tests,
+	    a_value_too_long_to_keep_is_not_taken_for_the_old_one);
+	tcase_add_test(tests, an_idle_server_is_asked_before_its_use);
+	tcase_add_test(tests, the_default_check_is_an_empty_query);
+	tcase_add_loop_test(tests, a_client_whose_server_fails_the_check_gets_another_one, 0,
+	    ARRAY_LENGTH(failures));
+	tcase_add_test(tests,
+	    in_session_mode_a_server_is_reset_for_the_next_client);
+	tcase_add_test(tests, a_reset_that_fails_closes_the_server);
+	tcase_add_test(tests, a_reset_may_be_wanted_always);
+	tcase_add_test(tests, no_reset_query_is_no_reset);
+	tcase_add_test(tests, in_statement_mode_there_are_no_transactions);
+	tcase_add_test(tests, an_idle_server_may_say_harmless_things);
+	tcase_add_loop_test(tests, an_idle_server_that_is_dirty_is_replaced, 0,
+	    ARRAY_LENGTH(dirt));
+	tcase_add_test(tests, an_error_at_rest_is_the_servers_last_word);
+	tcase_add_test(tests, a_server_lost_in_a_query_ends_its_client_only);
+	tcase_add_test(tests, its_last_words_reach_the_client);
+	tcase_add_test(tests, a_server_lost_in_half_a_row_says_nothing_more);
+	tcase_add_test(tests, a_server_lost_in_a_set_costs_nothing);
+	tcase_add_test(tests, a_server_lost_in_its_reset_is_gone);
+	tcase_add_test(tests, an_idle_server_is_closed_in_time);
+	tcase_add_test(tests, an_old_server_is_closed_when_it_comes_back);
+	tcase_add_test(tests,
+	    a_goodbye_takes_a_place_until_postgresql_has_hung_up);
+	tcase_add_test(tests, a_reset_that_is_never_answered_is_given_up);
+	tcase_add_test(tests,
+	    a_check_that_is_never_answered_costs_the_client_nothing);
+	suite_add_tcase(suite, tests);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
