@@ -25,7 +25,7 @@ struct pool_view {
 	struct client			*to_welcome;	/* list */
 	unsigned			 next_host;
 	struct stats_row		*stats;		/* this worker's own */
-	uint8_t				 place[32];	/* digest: where it is */
+	uint8_t				 place[32];	/* a digest */
 	bool				 is_placed;
 };
 

@@ -309,8 +309,8 @@ log_setup_error(struct server *server, const uint8_t *body, size_t length)
 }
 
 void
-server_take_setup_message(struct server *server, uint8_t type, const uint8_t *body,
-    size_t length)
+server_take_setup_message(struct server *server, uint8_t type,
+    const uint8_t *body, size_t length)
 {
 	enum transaction_status status;
 

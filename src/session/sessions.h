@@ -68,7 +68,7 @@ struct sessions {
 	struct cancel			*cancels;	/* under way */
 	struct cancel			*closed_cancels;
 	uint32_t			 servers_epoch;	/* last swept */
-	uint32_t			 config_epoch;	/* configurations so far */
+	uint32_t			 config_epoch;	/* how many so far */
 	uint8_t				*memory;
 	uint8_t				*input;		/* read to here */
 };

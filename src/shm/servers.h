@@ -60,8 +60,8 @@ struct server_row {
 	uint32_t	 next, prev;	/* the pool's idle list */
 	uint32_t	 close_needed;	/* close when next released */
 	uint32_t	 cancels;	/* cancel links under way to it */
-	uint32_t	 target;	/* CANCEL_LINK: whom it is about, and … */
-	uint32_t	 target_generation;	/* … its row's generation */
+	uint32_t	 target;	/* CANCEL_LINK: about whom, … */
+	uint32_t	 target_generation;	/* … of this generation */
 	_Atomic uint64_t has_fd;	/* slots that have a descriptor */
 	_Alignas(CACHE_LINE)
 	usec_t		 connected_at;
