@@ -93,9 +93,10 @@ parameters_put(const struct parameters *parameters,
 	size_t length = strlen(value);
 
 	INVARIANT(index >= 0 && index < parameters->count);
+	/* Never the old one in its place: "" is not known, and set anew. */
+	memset(values->values[index], 0, PARAMETER_VALUE_BYTES);
 	if (length >= PARAMETER_VALUE_BYTES)
 		return;
-	memset(values->values[index], 0, PARAMETER_VALUE_BYTES);
 	memcpy(values->values[index], value, length);
 }
 

@@ -28,7 +28,7 @@ void parameters_destroy(struct parameters *parameters);
 int parameters_index(const struct parameters *parameters, const char *name);
 const char *parameters_name(const struct parameters *parameters, int index);
 
-/* Puts a value in its place; one that is too long is left out. */
+/* Puts a value in its place; one that is too long counts as not known. */
 void parameters_put(const struct parameters *parameters,
     struct parameter_values *values, int index, const char *value);
 
