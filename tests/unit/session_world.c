@@ -33,7 +33,7 @@ struct session_shared {
 	_Atomic unsigned	pings[SESSION_WORKERS];
 };
 
-/* --- the child ------------------------------------------------------------- */
+/* --- the child ----------------------------------------------------------- */
 
 /* Tells a worker what comes through its door. */
 enum door_message { DOOR_UNIX = 1, DOOR_TCP, DOOR_PING };
@@ -49,6 +49,7 @@ struct side {
 	uint32_t		 slot;
 	uint32_t		 epoch;
 	usec_t			 next_tick;
+	unsigned		 pings;		/* answered in this turn */
 	struct watch		 door, inbox, bell;
 };
 
@@ -118,8 +119,7 @@ on_door(void *context, uint32_t events)
 	while (fdpass_receive(side->world->doors[side->slot][0], &message,
 	    sizeof(message), &fd) == sizeof(message)) {
 		if (message == DOOR_PING)
-			atomic_fetch_add(&side->world->shared->pings[
-			    side->slot], 1);
+			side->pings++;
 		else
 			sessions_accept(side->sessions, fd,
 			    message == DOOR_UNIX);
@@ -184,6 +184,9 @@ end_of_turn(void *context)
 	struct side *side = context;
 
 	sessions_end_of_turn(side->sessions);
+	atomic_fetch_add(&side->world->shared->pings[side->slot],
+	    side->pings);
+	side->pings = 0;
 }
 
 NORETURN static void
@@ -213,7 +216,7 @@ run_side(struct session_world *world, unsigned slot)
 	_exit(0);
 }
 
-/* --- beginning and end ----------------------------------------------------- */
+/* --- beginning and end --------------------------------------------------- */
 
 static void
 open_postgresql(struct session_world *world)
@@ -238,7 +241,7 @@ configure(struct session_world *world, const char *settings)
 	static const char users[] = "\"u\" \"secret\"\n\"v\" \"other\"\n"
 	    "\"admin\" \"secret\"\n";
 	struct error error = { .text = "" };
-	char ini[4096];
+	char ini[4096], *place;
 	int length;
 
 	length = snprintf(ini, sizeof(ini), "[databases]\n"
@@ -248,7 +251,16 @@ configure(struct session_world *world, const char *settings)
 	    "pool_mode = transaction\nlog_connections = 0\n"
 	    "log_disconnections = 0\nlog_pooler_errors = 0\n"
 	    "admin_users = admin\n%s\n", world->port, settings);
-	ck_assert_int_lt(length, (int)sizeof(ini));
+	ck_assert_int_lt(length, (int)sizeof(ini) - 8);
+	if ((place = strstr(ini, "PORT")) != NULL) {
+		char port[8];
+
+		snprintf(port, sizeof(port), "%4u", world->port);
+		memmove(place + strlen(port), place + 4, strlen(place + 4) +
+		    1);
+		memcpy(place, port, strlen(port));
+		length = (int)strlen(ini);
+	}
 	world->files = files_memory();
 	files_put(world->files, "pgusher.ini", ini, (size_t)length);
 	files_put(world->files, "users", users, sizeof(users) - 1);
@@ -342,9 +354,9 @@ ping(struct session_world *world, unsigned worker)
 }
 
 /*
- * Events come in the order in which sockets became ready, so what was sent
- * before a ping is read before it or in the same turn; the second ping is for
- * what one worker has caused for another, the third for what that sent back.
+ * A ping is answered at the end of its turn, and what was there before it is
+ * read in that turn as well.  The second ping is for a socket that came in
+ * with the first; what one worker has caused for another takes a third.
  */
 void
 session_settle(struct session_world *world)
@@ -446,7 +458,7 @@ session_accepts_nothing(struct session_world *world)
 	    "there is one more connection");
 }
 
-/* --- talks ----------------------------------------------------------------- */
+/* --- talks --------------------------------------------------------------- */
 
 static void
 write_default(struct writer *writer, char type)
@@ -663,7 +675,7 @@ receive_message(int fd, uint8_t *body, size_t size, size_t *length_out)
 	return header[0];
 }
 
-/* --- logins ---------------------------------------------------------------- */
+/* --- logins -------------------------------------------------------------- */
 
 void
 send_startup_with(int fd, const char *const *parameters)
@@ -771,7 +783,7 @@ session_query(int client, int server)
 	expect_talk(client, "TDCZ");
 }
 
-/* --- rows ------------------------------------------------------------------ */
+/* --- rows ---------------------------------------------------------------- */
 
 struct pool_row *
 session_pool(struct session_world *world)

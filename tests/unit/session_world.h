@@ -42,7 +42,7 @@ struct session_world {
 /*
  * One worker, or more.  The configuration is database db at the played
  * PostgreSQL, user u, auth_type trust, transaction mode; the lines of
- * `settings` follow and count.
+ * `settings` follow and count; PORT in them is the played PostgreSQL's.
  */
 void session_start(struct session_world *world, const char *settings);
 void session_start_workers(struct session_world *world, unsigned workers,
@@ -66,7 +66,7 @@ int session_accept(struct session_world *world);
 /* There is none. */
 void session_accepts_nothing(struct session_world *world);
 
-/* --- what is sent and what must come -------------------------------------- */
+/* --- what is sent and what must come ------------------------------------- */
 
 struct talk {
 	uint8_t	bytes[4096];
@@ -113,7 +113,7 @@ int session_login_first(struct session_world *world, unsigned worker,
 /* A query from this client that this server answers. */
 void session_query(int client, int server);
 
-/* --- rows ------------------------------------------------------------------ */
+/* --- rows ---------------------------------------------------------------- */
 
 /* The only pool. */
 struct pool_row *session_pool(struct session_world *world);

@@ -44,7 +44,7 @@ commit(int fd)
 	expect_talk(fd, "CZ");
 }
 
-/* --- phases ---------------------------------------------------------------- */
+/* --- phases -------------------------------------------------------------- */
 
 START_TEST(a_client_is_idle_linked_and_idle_again)
 {
@@ -153,7 +153,7 @@ START_TEST(what_waits_is_sent_in_one_piece_when_it_is_served)
 }
 END_TEST
 
-/* --- refused ---------------------------------------------------------------- */
+/* --- refused ------------------------------------------------------------- */
 
 static const struct {
 	const char	*story;
@@ -198,7 +198,7 @@ START_TEST(a_message_larger_than_allowed_is_refused)
 }
 END_TEST
 
-/* --- it goes ----------------------------------------------------------------- */
+/* --- it goes ------------------------------------------------------------- */
 
 static void
 say_nothing(int fd)
@@ -386,7 +386,7 @@ START_TEST(a_client_that_goes_while_it_waits_for_its_welcome_is_forgotten)
 }
 END_TEST
 
-/* --- by the clock ------------------------------------------------------------ */
+/* --- by the clock -------------------------------------------------------- */
 
 static struct session_world timed;
 
@@ -452,7 +452,7 @@ START_TEST(a_login_that_takes_too_long_is_ended)
 }
 END_TEST
 
-/* --- the console ------------------------------------------------------------- */
+/* --- the console --------------------------------------------------------- */
 
 START_TEST(the_console_gets_whole_messages)
 {
@@ -486,7 +486,7 @@ START_TEST(not_everybody_may_enter_the_console)
 }
 END_TEST
 
-/* --- memory ------------------------------------------------------------------ */
+/* --- memory -------------------------------------------------------------- */
 
 START_TEST(a_client_that_waits_is_read_only_so_far)
 {
@@ -529,7 +529,8 @@ main(void)
 	tcase_add_loop_test(tests, what_an_idle_client_may_not_send, 0,
 	    ARRAY_LENGTH(wrongs));
 	tcase_add_test(tests, a_message_larger_than_allowed_is_refused);
-	tcase_add_loop_test(tests, a_client_that_goes_leaves_a_clean_server_or_none, 0,
+	tcase_add_loop_test(tests,
+	    a_client_that_goes_leaves_a_clean_server_or_none, 0,
 	    ARRAY_LENGTH(ends));
 	tcase_add_test(tests,
 	    a_client_that_goes_while_it_waits_leaves_the_queue);

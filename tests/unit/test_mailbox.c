@@ -204,7 +204,7 @@ START_TEST(no_wake_up_is_lost_in_ping_pong)
 }
 END_TEST
 
-/* Several post at their own pace; all letters arrive, each sender's in order. */
+/* Several post at their own pace; each one's letters arrive in order. */
 START_TEST(no_letter_of_many_posters_is_lost)
 {
 	enum { POSTERS = 3, LETTERS = 6000 };

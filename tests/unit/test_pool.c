@@ -1180,7 +1180,8 @@ main(void)
 	    giving_back_what_is_somebody_elses_aborts, SIGABRT);
 	tcase_add_test_raise_signal(tests,
 	    giving_back_what_is_idle_aborts, SIGABRT);
-	tcase_add_loop_test(tests, first_come_first_served_with_one_tolerance, 0,
+	tcase_add_loop_test(tests,
+	    first_come_first_served_with_one_tolerance, 0,
 	    ARRAY_LENGTH(queues));
 	tcase_add_test(tests, nobody_starves_behind_clients_of_a_busy_worker);
 	tcase_add_test(tests, a_waiter_without_the_descriptor_is_passed_over);

@@ -196,7 +196,8 @@ main(void)
 	tcase_add_test(tests, what_was_made_is_found_and_made_once);
 	tcase_add_test(tests, names_count_with_their_case_and_to_their_end);
 	tcase_add_test(tests, locks_of_new_rows_are_free);
-	tcase_add_loop_test(tests, a_name_that_does_not_fit_is_refused_not_cut, 0,
+	tcase_add_loop_test(tests,
+	    a_name_that_does_not_fit_is_refused_not_cut, 0,
 	    ARRAY_LENGTH(lengths));
 	tcase_add_test(tests, a_full_table_takes_no_more_and_loses_nothing);
 	tcase_add_test(tests, processes_that_make_the_same_names_agree);

@@ -34,7 +34,7 @@ is_released(void)
 	    session_clients(&world, CLIENT_IDLE) == 1;
 }
 
-/* --- cut at every byte ----------------------------------------------------- */
+/* --- cut at every byte --------------------------------------------------- */
 
 /* What the client says and what is answered, in turn; then it is over. */
 static const struct {
@@ -231,7 +231,7 @@ START_TEST(a_copy_that_fails_in_half_a_message_is_released_behind_it)
 }
 END_TEST
 
-/* --- what is refused ------------------------------------------------------- */
+/* --- what is refused ----------------------------------------------------- */
 
 START_TEST(an_unknown_message_ends_the_client)
 {
@@ -284,7 +284,7 @@ START_TEST(terminate_behind_a_query_lets_it_run)
 }
 END_TEST
 
-/* --- big things and slow readers ------------------------------------------- */
+/* --- big things and slow readers ----------------------------------------- */
 
 #define MEGABYTE (1024 * 1024)
 
@@ -462,7 +462,7 @@ START_TEST(a_client_that_only_writes_is_not_read_without_end)
 }
 END_TEST
 
-/* --- what is counted ------------------------------------------------------- */
+/* --- what is counted ----------------------------------------------------- */
 
 START_TEST(transactions_queries_and_bytes_are_counted_exactly)
 {

@@ -1,6 +1,6 @@
 /*
  * A server connection: what it is told and asked before and after a client
- * uses it, and its end at each step.
+ * uses it, and its end at each step (server.c, server_link.c, server_input.c).
  */
 #include <check.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ next_server(void)
 	return fd;
 }
 
-/* --- SETs ------------------------------------------------------------------ */
+/* --- SETs ---------------------------------------------------------------- */
 
 /* "=" in a talk separates strings, so SETs are written out. */
 static void
@@ -176,7 +176,7 @@ START_TEST(a_value_too_long_to_keep_is_not_taken_for_the_old_one)
 }
 END_TEST
 
-/* --- checks ----------------------------------------------------------------- */
+/* --- checks -------------------------------------------------------------- */
 
 START_TEST(an_idle_server_is_asked_before_its_use)
 {
@@ -235,7 +235,7 @@ START_TEST(a_client_whose_server_fails_the_check_gets_another_one)
 }
 END_TEST
 
-/* --- resets ----------------------------------------------------------------- */
+/* --- resets -------------------------------------------------------------- */
 
 START_TEST(in_session_mode_a_server_is_reset_for_the_next_client)
 {
@@ -315,12 +315,12 @@ START_TEST(in_statement_mode_there_are_no_transactions)
 }
 END_TEST
 
-/* --- at rest ------------------------------------------------------------------ */
+/* --- at rest ------------------------------------------------------------- */
 
 START_TEST(an_idle_server_may_say_harmless_things)
 {
 	start("default_pool_size = 1");
-	send_talk(server, "NAS(TimeZone=Asia/Tokyo)");
+	send_talk(server, "AS(TimeZone=Asia/Tokyo)");
 	session_settle(&world);
 	ck_assert_uint_eq(session_servers(&world, SERVER_IDLE), 1);
 	send_talk(client, "Q(select 1)");
@@ -340,7 +340,8 @@ static const struct {
 	{ "rows that nobody asked for", "D\0\0\0\6\0\0", 7 },
 	{ "ready once more", "Z\0\0\0\5I", 6 },
 	{ "half a message", "D\0", 2 },
-	{ "half a notice", "N\0\0\0\40xx", 7 },
+	{ "half a notification", "A\0\0\0\40xx", 7 },
+	{ "a notice", "N\0\0\0\13SLOG\0\0", 12 },
 	{ "nonsense", "\377\377\377\377\377", 5 },
 	{ "nothing: it hangs up", "", 0 },
 };
@@ -373,7 +374,7 @@ START_TEST(an_error_at_rest_is_the_servers_last_word)
 }
 END_TEST
 
-/* --- hangs up ------------------------------------------------------------------ */
+/* --- hangs up ------------------------------------------------------------ */
 
 START_TEST(a_server_lost_in_a_query_ends_its_client_only)
 {
@@ -449,7 +450,7 @@ START_TEST(a_server_lost_in_its_reset_is_gone)
 }
 END_TEST
 
-/* --- by the clock -------------------------------------------------------------- */
+/* --- by the clock -------------------------------------------------------- */
 
 START_TEST(an_idle_server_is_closed_in_time)
 {
@@ -542,7 +543,8 @@ main(void)
 	    a_value_too_long_to_keep_is_not_taken_for_the_old_one);
 	tcase_add_test(tests, an_idle_server_is_asked_before_its_use);
 	tcase_add_test(tests, the_default_check_is_an_empty_query);
-	tcase_add_loop_test(tests, a_client_whose_server_fails_the_check_gets_another_one, 0,
+	tcase_add_loop_test(tests,
+	    a_client_whose_server_fails_the_check_gets_another_one, 0,
 	    ARRAY_LENGTH(failures));
 	tcase_add_test(tests,
 	    in_session_mode_a_server_is_reset_for_the_next_client);
