@@ -1,6 +1,9 @@
+#include "build.h"
+
 #include "shm/lock.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/invariant.h"
 
@@ -20,23 +23,60 @@ lock_create(struct lock *lock)
 
 /*
  * Critical sections are far shorter than a sleep and a wake-up by the kernel,
- * so it is worth trying a few times before pthread_mutex_lock() sleeps.
+ * so it is worth trying a few times before sleeping.
  */
 #define TRIES 50
+
+/*
+ * Nobody sleeps longer than this without looking.  A wake-up can be lost: the
+ * holder lets go and wakes one of two that sleep; a third process takes the
+ * lock before that one runs, and does not know that somebody sleeps; then the
+ * one that was woken is killed.  The kernel wakes nobody, because the lock is
+ * held by a living process, and so does the third when it lets go.
+ */
+#define SLEEP_NSEC (20 * 1000 * 1000)
+
+/* The time of day may be set back, but is all that musl offers. */
+#ifdef HAVE_PTHREAD_MUTEX_CLOCKLOCK
+#define LOCK_CLOCK CLOCK_MONOTONIC
+#define SLEEP_UNTIL(mutex, until) \
+	pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, until)
+#else
+#define LOCK_CLOCK CLOCK_REALTIME
+#define SLEEP_UNTIL(mutex, until) pthread_mutex_timedlock(mutex, until)
+#endif
+
+static int
+sleep_for(pthread_mutex_t *mutex)
+{
+	struct timespec until;
+
+	clock_gettime(LOCK_CLOCK, &until);
+	until.tv_nsec += SLEEP_NSEC;
+	if (until.tv_nsec >= 1000 * 1000 * 1000) {
+		until.tv_nsec -= 1000 * 1000 * 1000;
+		until.tv_sec++;
+	}
+	return SLEEP_UNTIL(mutex, &until);
+}
 
 static int
 lock_patiently(pthread_mutex_t *mutex)
 {
-	for (int i = 0; i < TRIES; i++) {
-		int rc = pthread_mutex_trylock(mutex);
+	int rc;
 
+	for (int i = 0; i < TRIES; i++) {
+		rc = pthread_mutex_trylock(mutex);
 		if (rc != EBUSY)
 			return rc;
 #if defined(__x86_64__) || defined(__i386__)
 		__builtin_ia32_pause();
 #endif
 	}
-	return pthread_mutex_lock(mutex);
+	do
+		rc = sleep_for(mutex);
+	while (rc == ETIMEDOUT);
+	return rc;
 }
 
 bool

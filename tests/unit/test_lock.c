@@ -1,5 +1,6 @@
 #include <check.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -192,6 +193,38 @@ START_TEST(a_lock_survives_any_number_of_deaths)
 }
 END_TEST
 
+#ifdef __GLIBC__
+#define FUTEX_WAITERS_BIT 0x80000000u
+
+/*
+ * What is left when one that was woken is killed after a third one took the
+ * lock: somebody sleeps and the lock does not say so.
+ */
+START_TEST(a_wake_up_that_is_lost_costs_only_time)
+{
+	_Atomic unsigned *word = (void *)&shared->lock.mutex.__data.__lock;
+	int status;
+	pid_t pid;
+
+	ck_assert(lock_take(&shared->lock));
+	pid = fork();
+	if (pid == 0) {
+		if (!lock_take(&shared->lock))
+			_exit(1);
+		lock_release(&shared->lock);
+		_exit(0);
+	}
+	while (!(atomic_load(word) & FUTEX_WAITERS_BIT))
+		usleep(100);
+	usleep(1000);		/* from the mark to the sleep; either is fine */
+	atomic_fetch_and(word, ~FUTEX_WAITERS_BIT);
+	lock_release(&shared->lock);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+END_TEST
+#endif
+
 START_TEST(giving_back_what_is_not_held_aborts)
 {
 	lock_release(&shared->lock);
@@ -225,6 +258,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);	/* a busy machine */
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, a_lock_is_taken_and_given_back);
 	tcase_add_test(tests, who_comes_after_a_dead_owner_is_told);
@@ -234,6 +268,9 @@ main(void)
 	tcase_add_test(tests, who_waits_in_the_kernel_is_told_as_well);
 	tcase_add_test(tests, only_one_process_is_inside);
 	tcase_add_test(tests, a_lock_survives_any_number_of_deaths);
+#ifdef __GLIBC__
+	tcase_add_test(tests, a_wake_up_that_is_lost_costs_only_time);
+#endif
 	tcase_add_test_raise_signal(tests,
 	    giving_back_what_is_not_held_aborts, SIGABRT);
 	tcase_add_test_raise_signal(tests,
