@@ -248,14 +248,29 @@ hand_to_other(struct segment *segment, uint32_t server, uint32_t client,
 	    segment->clients[client].generation };
 }
 
+/*
+ * Old connections of one pool go one by one, lifetime / pool_size apart, lest
+ * those that were opened together are all opened anew together.
+ */
+static bool
+is_worn_out(const struct pool_caller *caller, struct pool_row *pool,
+    const struct server_row *server, const struct pool_policy *policy)
+{
+	uint32_t size = policy->size > 0 ? policy->size : pool->server_count;
+
+	if (caller->now - server->connected_at < policy->lifetime ||
+	    caller->now - pool->worn_out_at < policy->lifetime / size)
+		return false;
+	pool->worn_out_at = caller->now;
+	return true;
+}
+
 /* Why a server is not to be used again; NULL: it is. */
 static const char *
-why_close(const struct pool_caller *caller, const struct pool_row *pool,
+why_close(const struct pool_caller *caller, struct pool_row *pool,
     uint32_t pool_index, const struct server_row *server,
     const struct pool_policy *policy)
 {
-	usec_t age = caller->now - server->connected_at;
-
 	if (pool_paused(caller->segment, pool_index))
 		return "pause mode";
 	if (policy->removed)
@@ -265,8 +280,8 @@ why_close(const struct pool_caller *caller, const struct pool_row *pool,
 	if (policy->size > 0 &&
 	    pool->server_count - pool->closing_count > policy->size)
 		return "too many servers in the pool";
-	if (age >= policy->lifetime &&
-	    atomic_load(&server->phase) != SERVER_OPENING)
+	if (atomic_load(&server->phase) != SERVER_OPENING &&
+	    is_worn_out(caller, pool, server, policy))
 		return "server lifetime over";
 	return NULL;
 }
@@ -474,7 +489,7 @@ pool_end_close(const struct pool_caller *caller, uint32_t server_row)
 }
 
 static const char *
-why_stale(const struct pool_caller *caller, const struct pool_row *pool,
+why_stale(const struct pool_caller *caller, struct pool_row *pool,
     uint32_t pool_index, const struct server_row *server,
     const struct pool_policy *policy)
 {

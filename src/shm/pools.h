@@ -51,6 +51,7 @@ struct pool_row {
 	uint32_t	 server_count;	/* rows of this pool that occupy it */
 	uint32_t	 opening_count;	/* of those: being opened */
 	uint32_t	 closing_count;	/* of those: saying goodbye */
+	usec_t		 worn_out_at;	/* one was closed for its age */
 	usec_t		 failed_at;	/* last failed attempt; 0: none since */
 	char		 failure[FAILURE_BYTES];  /* the text for clients */
 	char		 failure_state[6];	/* its SQLSTATE */

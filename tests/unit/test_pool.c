@@ -802,6 +802,30 @@ START_TEST(what_is_too_much_goes_and_no_more)
 }
 END_TEST
 
+START_TEST(the_old_go_one_by_one_a_part_of_the_lifetime_apart)
+{
+	usec_t lifetime = 9 * USEC_PER_SEC, old = WORLD_NOW + 2 * lifetime;
+	struct pool_caller caller = pool_world_caller(&world, 0, old);
+	uint32_t rows[3], picked;
+	const char *reason;
+
+	for (int i = 0; i < 3; i++)
+		rows[i] = pool_world_add_server(&world, 0);
+	world.policy.lifetime = lifetime;	/* and a size of 3 */
+	for (int i = 0; i < 3; i++) {
+		caller.now = old + i * lifetime / 3;
+		picked = pool_pick_stale(&caller, world.pool, &world.policy,
+		    &reason);
+		ck_assert_uint_eq(picked, rows[i]);
+		ck_assert_str_eq(reason, "server lifetime over");
+		pool_end_close(&caller, picked);
+		caller.now += lifetime / 3 - 1;
+		ck_assert_uint_eq(pool_pick_stale(&caller, world.pool,
+		    &world.policy, &reason), NO_ROW);
+	}
+}
+END_TEST
+
 START_TEST(a_fresh_server_may_serve_once_even_with_lifetime_0)
 {
 	uint32_t client;
@@ -1211,6 +1235,8 @@ main(void)
 	tcase_add_loop_test(tests, stale_servers_are_picked_with_a_reason, 0,
 	    ARRAY_LENGTH(stale));
 	tcase_add_test(tests, what_is_too_much_goes_and_no_more);
+	tcase_add_test(tests,
+	    the_old_go_one_by_one_a_part_of_the_lifetime_apart);
 	tcase_add_test(tests,
 	    a_fresh_server_may_serve_once_even_with_lifetime_0);
 	tcase_add_test(tests, closing_waits_for_nobody_but_the_holder);
