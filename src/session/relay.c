@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "session/drain.h"
 #include "wire/framing.h"
 #include "wire/messages.h"
 
@@ -41,6 +42,13 @@ relay_settle(struct server *server)
 	    server->client->view->mode != POOL_MODE_SESSION &&
 	    may_part(server))
 		part(server);
+}
+
+bool
+relay_is_at_rest(const struct server *server)
+{
+	return server->client != NULL && server->step == SERVER_RELAYING &&
+	    may_part(server);
 }
 
 /* --- client to server ---------------------------------------------------- */
@@ -244,4 +252,6 @@ relay_from_server(struct server *server, const uint8_t *bytes, size_t length)
 		client_note_ready(client, server->status,
 		    outstanding_none(&server->outstanding));
 	relay_settle(server);
+	if (UNLIKELY(client->sessions->sends_home))
+		drain_look_at(client);
 }

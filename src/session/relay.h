@@ -28,4 +28,10 @@ void relay_from_server(struct server *server, const uint8_t *bytes,
  */
 void relay_settle(struct server *server);
 
+/*
+ * The transaction is over, nothing is under way in either direction, and the
+ * client has not begun to say more.
+ */
+bool relay_is_at_rest(const struct server *server);
+
 #endif

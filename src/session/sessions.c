@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "session/cancel.h"
 #include "session/client.h"
+#include "session/drain.h"
 #include "session/login.h"
 #include "session/server.h"
 
@@ -217,6 +218,7 @@ sessions_tick(struct sessions *sessions)
 	for (uint32_t row = 0; row < clients_used(sessions); row++)
 		if (sessions->clients[row] != NULL)
 			client_tick(sessions->clients[row]);
+	drain_tick(sessions);
 	cancel_tick(sessions);
 	keep_pools_up(sessions);
 }

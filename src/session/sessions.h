@@ -69,6 +69,7 @@ struct sessions {
 	struct cancel			*closed_cancels;
 	uint32_t			 servers_epoch;	/* last swept */
 	uint32_t			 config_epoch;	/* how many so far */
+	bool				 sends_home;	/* drain_timeout is over */
 	uint8_t				*memory;
 	uint8_t				*input;		/* read to here */
 };

@@ -26,6 +26,7 @@ struct state {
 	struct lock	 naming;	/* making databases, users, pools */
 	_Atomic uint32_t paused;	/* PAUSE without a database */
 	_Atomic uint32_t shutdown;	/* enum shutdown_mode; only grows */
+	_Atomic int64_t	 shutdown_at;	/* when it began; monotonic */
 	_Atomic uint32_t epoch;		/* moves with each order */
 	_Atomic uint32_t servers_epoch;	/* moves when a server row is freed */
 	_Atomic uint32_t config_generation; /* moves with each RELOAD */

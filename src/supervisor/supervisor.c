@@ -234,6 +234,8 @@ close_tcp_listeners(struct supervisor *supervisor)
 	struct order order = { .kind = ORDER_CLOSE_LISTENERS };
 	unsigned kept = 0;
 
+	/* Who is in the queue of a dead worker's socket is not reset. */
+	vacancies_serve(supervisor);
 	for (unsigned i = 0; i < supervisor->listener_count; i++) {
 		struct listener *listener = &supervisor->listeners[i];
 
@@ -261,6 +263,8 @@ begin_drain(struct supervisor *supervisor, enum shutdown_mode mode)
 		return;
 	if (mode == SHUTDOWN_WAIT_FOR_SERVERS)
 		atomic_store(&state->paused, 1);
+	if (supervisor->phase == SUPERVISOR_SERVING)
+		atomic_store(&state->shutdown_at, clock_now());
 	atomic_store(&state->shutdown, mode);
 	if (mode == SHUTDOWN_NOW) {
 		enter(supervisor, SUPERVISOR_STOPPING);

@@ -12,6 +12,8 @@
 
 /* Accepted in one go before other work gets its turn. */
 #define ACCEPT_MOST 16
+/* Let in before a socket is closed: more than any queue holds. */
+#define QUEUE_MOST 4096
 /* What PgBouncer waits, too, when accept() fails. */
 #define PAUSE (5 * USEC_PER_SEC)
 /* More clients than the least busy worker by this, plus a quarter. */
@@ -177,6 +179,23 @@ gate_tick(struct gate *gate)
 			    strerror(errno));
 }
 
+/*
+ * Who is in the queue already is let in, to be told; closing the socket would
+ * just reset the connection.
+ */
+static void
+empty_queue(struct door *door)
+{
+	for (int i = 0; i < QUEUE_MOST; i++) {
+		int fd = accept4(door->fd, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd == -1)
+			return;
+		let_in(door->gate, fd, door->is_unix);
+	}
+}
+
 void
 gate_close_tcp(struct gate *gate)
 {
@@ -186,6 +205,7 @@ gate_close_tcp(struct gate *gate)
 		if (door->is_unix || door->fd == -1)
 			continue;
 		loop_remove(gate->loop, &door->watch);
+		empty_queue(door);
 		close(door->fd);
 		door->fd = -1;
 	}
