@@ -749,6 +749,22 @@ pool_mark_all(const struct pool_caller *caller, uint32_t pool_index)
 	pool_unlock(pool);
 }
 
+void
+pool_mark(const struct pool_caller *caller, uint32_t server_row,
+    uint32_t generation)
+{
+	struct server_row *server = segment_server(caller->segment, server_row);
+	uint32_t pool_index = atomic_load(&server->pool);
+	struct pool_row *pool;
+
+	if (pool_index == NO_ROW)
+		return;
+	pool = pool_lock(caller, pool_index);
+	if (atomic_load(&server->generation) == generation)
+		server->close_needed = 1;
+	pool_unlock(pool);
+}
+
 bool
 pool_copy_welcome(const struct pool_caller *caller, uint32_t pool_index,
     uint8_t *messages, uint32_t *length_out)

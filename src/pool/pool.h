@@ -194,6 +194,10 @@ void pool_match(const struct pool_caller *caller, uint32_t pool);
  */
 void pool_mark_all(const struct pool_caller *caller, uint32_t pool);
 
+/* This connection is closed when next released; another generation: not. */
+void pool_mark(const struct pool_caller *caller, uint32_t server,
+    uint32_t generation);
+
 /*
  * What clients are told at login; `messages` has WELCOME_BYTES. False: no
  * server has logged in yet.

@@ -188,12 +188,16 @@ bury_server(const struct pool_caller *dead, uint32_t row, uint32_t heir)
 	pool = pool_lock(dead, pool_index);
 	if (server->phase == SERVER_CANCEL_LINK) {
 		uint32_t target = server->target;
+		uint32_t generation = server->target_generation;
 
 		servers_free(segment, row);
 		left = target != NO_ROW; /* it may be free to go now */
 		if (left)
 			segment_server(segment, target)->cancels =
 			    count_cancels(segment, target);
+		/* What the dead has sent may still hit its next query. */
+		if (left && segment->servers[target].generation == generation)
+			segment->servers[target].close_needed = 1;
 		row = target;
 	} else {
 		left = bury_server_locked(dead, pool, row, heir);

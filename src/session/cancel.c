@@ -49,9 +49,12 @@ move_to_closed(struct sessions *sessions, struct cancel *cancel)
 	sessions->closed_cancels = cancel;
 }
 
-/* The server that waited for this goes to the next client. */
+/*
+ * The server that waited for this goes to the next client, unless the request
+ * may be on its way for ever.
+ */
 static void
-finish(struct cancel *cancel, const char *reason)
+finish(struct cancel *cancel, bool delivered, const char *reason)
 {
 	struct sessions *sessions = cancel->sessions;
 	struct pool_caller caller = sessions_caller(sessions);
@@ -62,6 +65,13 @@ finish(struct cancel *cancel, const char *reason)
 	loop_remove(sessions->loop, &cancel->watch);
 	if (cancel->fd != -1)
 		close(cancel->fd);
+	if (cancel->sent && !delivered) {
+		const struct server_row *link = segment_server(
+		    sessions->segment, cancel->link);
+
+		/* It may still arrive: then not at somebody else's query. */
+		pool_mark(&caller, link->target, link->target_generation);
+	}
 	released = pool_end_cancel(&caller, cancel->link, &target);
 	if (client != NULL) {
 		client->cancel = NULL;
@@ -83,16 +93,16 @@ send_request(struct cancel *cancel)
 	struct writer writer = writer_of(memory, sizeof(memory));
 
 	if (socket_outcome(cancel->fd) != 0) {
-		finish(cancel, "failed to send cancel request");
+		finish(cancel, false, "failed to send cancel request");
 		return;
 	}
 	write_cancel_request(&writer, &cancel->key);
+	cancel->sent = true;
 	if (socket_send(cancel->fd, writer.bytes, writer.used) !=
 	    (ssize_t)writer.used) {
-		finish(cancel, "failed to send cancel request");
+		finish(cancel, false, "failed to send cancel request");
 		return;
 	}
-	cancel->sent = true;
 	loop_change(cancel->sessions->loop, &cancel->watch, EPOLLIN);
 }
 
@@ -110,7 +120,7 @@ on_cancel(void *context, uint32_t events)
 	/* PostgreSQL says nothing; it hangs up when the signal is sent. */
 	got = socket_receive(cancel->fd, bytes, sizeof(bytes));
 	if (got == 0 || (got == -1 && socket_peek(cancel->fd) == SOCKET_GONE))
-		finish(cancel, "successfully sent cancel request");
+		finish(cancel, true, "successfully sent cancel request");
 }
 
 static bool
@@ -160,7 +170,7 @@ connect_to_server(struct cancel *cancel)
 	    &sessions->socket_options, &cancel->fd, &error) ||
 	    !loop_add(sessions->loop, &cancel->watch, cancel->fd, EPOLLOUT,
 	    on_cancel, cancel))
-		finish(cancel, "failed to send cancel request");
+		finish(cancel, false, "failed to send cancel request");
 }
 
 void
@@ -226,7 +236,7 @@ cancel_tick(struct sessions *sessions)
 	for (cancel = sessions->cancels; cancel != NULL; cancel = next) {
 		next = cancel->next;
 		if (loop_now(sessions->loop) >= cancel->deadline)
-			finish(cancel, "cancel_wait_timeout");
+			finish(cancel, false, "cancel_wait_timeout");
 	}
 }
 

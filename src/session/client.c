@@ -407,6 +407,7 @@ client_note_ready(struct client *client, uint8_t status, bool all_done)
 		stats_add(client->view->stats, STAT_query_time,
 		    (uint64_t)(now - row->query_at));
 	row->query_at = 0;
+	client->ready_at = now;
 	if (status != TRANSACTION_NONE)
 		return;
 	if (client->xact_at != 0)
@@ -425,6 +426,7 @@ note_end_of_wait(struct client *client)
 		    (uint64_t)(loop_now(client->sessions->loop) -
 		    row->wait_since));
 	row->wait_since = 0;
+	client->notified = false;
 }
 
 static void
@@ -789,6 +791,21 @@ passed(usec_t now, usec_t since, usec_t limit)
 	return limit > 0 && since > 0 && now - since > limit;
 }
 
+/* Once in a wait; as a whole message behind whole ones. */
+static void
+notify_of_wait(struct client *client)
+{
+	uint8_t memory[256];
+	struct writer writer = writer_of(memory, sizeof(memory));
+	struct notice notice = { "NOTICE", SQLSTATE_SUCCESSFUL_COMPLETION,
+	    "No server connection available in postgres backend, client "
+	    "being queued", NULL };
+
+	client->notified = true;
+	write_notice_response(&writer, &notice);
+	(void)!client_send(client, writer.bytes, writer.used);
+}
+
 static void
 tick_linked(struct client *client, usec_t now)
 {
@@ -805,18 +822,41 @@ tick_linked(struct client *client, usec_t now)
 		server_close(server, "idle transaction timeout");
 	else if (passed(now, client->xact_at, view->transaction_timeout))
 		server_close(server, "transaction timeout");
+	else
+		server_close_if_outdated(server);
 }
 
 static void
 tick_waiting(struct client *client, usec_t now)
 {
+	const struct config *config = client->sessions->config;
 	const struct client_row *row = client_row(client);
-	usec_t limit = client->sessions->config->query_timeout;
+	const struct pool_view *view = client->view;
+	/* One whose server died before its use has begun to wait anew. */
+	usec_t since = row->query_at != 0 ? row->query_at : row->wait_since;
 
-	if (passed(now, row->wait_since, client->view->query_wait_timeout))
+	if (passed(now, since, view->query_wait_timeout))
 		client_fail(client, SQLSTATE_OF_POOLER, "query_wait_timeout");
-	else if (passed(now, row->query_at, limit))
+	else if (passed(now, row->query_at, config->query_timeout))
 		client_fail(client, SQLSTATE_OF_POOLER, "query_timeout");
+	/* A server would only be opened to be closed again. */
+	else if (passed(now, client->xact_at, view->transaction_timeout))
+		client_fail(client, SQLSTATE_OF_POOLER, "transaction timeout");
+	else if (!client->notified && passed(now, row->wait_since,
+	    config->query_wait_notify * USEC_PER_SEC))
+		notify_of_wait(client);
+}
+
+/* The client's silence counts, not the time its last query took. */
+static void
+tick_idle(struct client *client, usec_t now)
+{
+	usec_t since = client_row(client)->request_at;
+
+	if (since < client->ready_at)
+		since = client->ready_at;
+	if (passed(now, since, client->view->client_idle_timeout))
+		client_fail(client, SQLSTATE_OF_POOLER, "client_idle_timeout");
 }
 
 void
@@ -833,16 +873,13 @@ client_tick(struct client *client)
 			client_fail(client, SQLSTATE_OF_POOLER,
 			    "client_login_timeout");
 		return;
-	case CLIENT_WELCOME:
+	case CLIENT_WELCOME:	/* no notice: libpq takes none so early */
 		if (passed(now, row->connect_at, config->client_login_timeout))
 			client_fail(client, SQLSTATE_OF_POOLER,
 			    "client_login_timeout (server down)");
 		return;
 	case CLIENT_IDLE:
-		if (passed(now, row->request_at,
-		    client->view->client_idle_timeout))
-			client_fail(client, SQLSTATE_OF_POOLER,
-			    "client_idle_timeout");
+		tick_idle(client, now);
 		return;
 	case CLIENT_WAITING:
 		tick_waiting(client, now);

@@ -30,6 +30,7 @@ struct client {
 	struct buffer		 input;		/* not passed on yet */
 	struct buffer		 backlog;	/* what it did not take yet */
 	usec_t			 xact_at;	/* transaction began; 0: none */
+	usec_t			 ready_at;	/* its last one was over */
 	struct client		*next;		/* to_welcome or closed list */
 	uint8_t			 header[4];	/* cut off by the last read */
 	uint8_t			 header_length;
@@ -39,6 +40,7 @@ struct client {
 	bool			 own_uid_console; /* … on the console */
 	bool			 console_waits;	/* for the end of a command */
 	bool			 counted;	/* in max_client_conn */
+	bool			 notified;	/* that it waits, in this wait */
 };
 
 struct client *client_accept(struct sessions *sessions, int fd, bool is_unix);

@@ -38,9 +38,11 @@ part(struct server *server)
 void
 relay_settle(struct server *server)
 {
-	if (server->client != NULL && server->step == SERVER_RELAYING &&
-	    server->client->view->mode != POOL_MODE_SESSION &&
-	    may_part(server))
+	if (server->client == NULL || server->step != SERVER_RELAYING)
+		return;
+	if (server->client->view->mode == POOL_MODE_SESSION)
+		server_close_if_outdated(server);
+	else if (may_part(server))
 		part(server);
 }
 

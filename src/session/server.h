@@ -50,6 +50,7 @@ struct server {
 	uint32_t		 remaining;	/* of the message being read */
 	uint8_t			 status;	/* of its last ReadyForQuery; 0:
 						   something was asked since */
+	bool			 in_session;	/* linked in session mode */
 	bool			 dirty_values;	/* row's digest is old */
 	bool			 failed_setup;	/* error outside of a relay */
 	bool			 step_done;	/* its ReadyForQuery was read */
@@ -80,6 +81,12 @@ void server_release(struct server *server);
 
 /* The client of this server is gone; closes or resets it, as is safe. */
 void server_client_left(struct server *server, const char *reason);
+
+/*
+ * server_fast_close: one that is marked for closing is closed between two
+ * transactions of a session, and its client with it.
+ */
+void server_close_if_outdated(struct server *server);
 
 /*
  * Says goodbye and sees to it that it is closed.  A linked client gets the

@@ -166,6 +166,7 @@ server_link(struct server *server, struct client *client)
 	server_watch(server);
 	server->client = client;
 	client->server = server;
+	server->in_session = client->view->mode == POOL_MODE_SESSION;
 	outstanding_reset(&server->outstanding);
 	server->status = TRANSACTION_NONE;
 	server->answered_at = loop_now(server->sessions->loop);
@@ -201,11 +202,22 @@ server_client_left(struct server *server, const char *reason)
 	server_resume_reading(server);	/* its client may have stopped it */
 	if (!server_is_clean(server))
 		server_close(server, reason);
-	else if (server_view(server)->mode == POOL_MODE_SESSION ||
+	else if (server->in_session ||	/* even if the mode is another now */
+	    server_view(server)->mode == POOL_MODE_SESSION ||
 	    config->server_reset_query_always)
 		reset(server);
 	else
 		server_release(server);
+}
+
+void
+server_close_if_outdated(struct server *server)
+{
+	if (!server->in_session || !server_row(server)->close_needed ||
+	    !server->sessions->config->server_fast_close ||
+	    !server_is_clean(server) || server->client->remaining > 0)
+		return;
+	server_close(server, "database configuration changed");
 }
 
 static void
