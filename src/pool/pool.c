@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "pool/limits.h"
 #include "pool/lists.h"
 #include "pool/repair.h"
 
@@ -120,6 +121,18 @@ link_rows(struct segment *segment, uint32_t server_row, uint32_t client_row,
 	set_client_phase(client, client_phase);
 }
 
+/* The same for all workers: see POOL_RETRY_MOST. */
+static usec_t
+retry_after(const struct pool_row *pool, const struct pool_policy *policy)
+{
+	uint64_t mixed = ((uint64_t)pool->failed_at ^
+	    (uint64_t)pool->user << 32 ^ pool->database) *
+	    UINT64_C(0x9e3779b97f4a7c15);
+
+	return policy->login_retry + (usec_t)(mixed >> 32) %
+	    (POOL_RETRY_MOST(policy->login_retry) - policy->login_retry + 1);
+}
+
 /* Nothing that could serve is there, and the last attempt failed. */
 static bool
 is_failing(const struct pool_caller *caller, const struct pool_row *pool,
@@ -127,7 +140,7 @@ is_failing(const struct pool_caller *caller, const struct pool_row *pool,
 {
 	return pool->failed_at != 0 && pool->failure[0] != '\0' &&
 	    pool->server_count == pool->opening_count + pool->closing_count &&
-	    caller->now - pool->failed_at < policy->login_retry;
+	    caller->now - pool->failed_at < retry_after(pool, policy);
 }
 
 enum pool_answer
@@ -278,7 +291,8 @@ why_close(const struct pool_caller *caller, struct pool_row *pool,
 	if (server->close_needed)
 		return "close_needed";
 	if (policy->size > 0 &&
-	    pool->server_count - pool->closing_count > policy->size)
+	    pool->server_count - pool->closing_count >
+	    policy->size + policy->reserve)
 		return "too many servers in the pool";
 	if (atomic_load(&server->phase) != SERVER_OPENING &&
 	    is_worn_out(caller, pool, server, policy))
@@ -287,11 +301,13 @@ why_close(const struct pool_caller *caller, struct pool_row *pool,
 }
 
 static void
-begin_closing(struct pool_row *pool, struct server_row *server)
+begin_closing(const struct pool_caller *caller, struct pool_row *pool,
+    struct server_row *server)
 {
 	server->client = NO_ROW;
 	set_server_phase(server, SERVER_CLOSING);
 	pool->closing_count++;
+	limits_note_counts(caller->segment, server->pool);
 }
 
 static void
@@ -325,12 +341,15 @@ pool_give_back(const struct pool_caller *caller, uint32_t server_row,
 	    server->phase == SERVER_OPENING ||
 	    server->phase == SERVER_CANCELING);
 	*reason_out = why_close(caller, pool, pool_index, server, policy);
+	if (*reason_out == NULL && server->phase != SERVER_OPENING &&
+	    UNLIKELY(limits_must_yield(caller, pool_index, policy)))
+		*reason_out = "evicted";
 	if (server->phase == SERVER_OPENING) {
 		pool->opening_count--;
 		pool->failed_at = 0;
 	}
 	if (*reason_out != NULL) {
-		begin_closing(pool, server);
+		begin_closing(caller, pool, server);
 		outcome = POOL_CLOSE;
 	} else if (server->cancels > 0) {
 		server->client = NO_ROW;
@@ -390,43 +409,95 @@ pool_begin_test(const struct pool_caller *caller, uint32_t server_row)
 	pool_unlock(pool);
 }
 
-static bool
-may_open(const struct pool_caller *caller, const struct pool_row *pool,
-    const struct pool_policy *policy, bool wanted)
+/* How many the pool may have now. */
+static uint32_t
+size_now(const struct pool_caller *caller, const struct pool_row *pool,
+    const struct pool_policy *policy)
 {
-	if (policy->size > 0 && pool->server_count >= policy->size)
+	const struct client_row *head = segment_client(caller->segment,
+	    pool->wait_head);
+
+	if (policy->reserve == 0 || policy->reserve_after == 0 ||
+	    head == NULL ||
+	    caller->now - head->wait_since < policy->reserve_after)
+		return policy->size;
+	return policy->size + policy->reserve;
+}
+
+/* What holds whatever it is opened for. */
+static bool
+has_room(const struct pool_caller *caller, const struct pool_row *pool,
+    const struct pool_policy *policy)
+{
+	if (policy->size > 0 &&
+	    pool->server_count >= size_now(caller, pool, policy))
 		return false;
 	if (pool->opening_count >= policy->opening_most)
 		return false;
-	if (pool->failed_at != 0 &&
-	    (pool->opening_count > 0 ||
-	    caller->now - pool->failed_at < policy->login_retry))
-		return false;
-	if (wanted && pool->opening_count == 0)
-		return true;
-	return pool->wait_count > pool->opening_count;
+	return pool->failed_at == 0 || (pool->opening_count == 0 &&
+	    caller->now - pool->failed_at >= retry_after(pool, policy));
+}
+
+/* Counts first, then looks whether the sums allow it: see limits.h. */
+static uint32_t
+claim_opening(const struct pool_caller *caller, uint32_t pool_index,
+    const struct pool_policy *policy, bool waits)
+{
+	struct segment *segment = caller->segment;
+	struct pool_row *pool = segment_pool(segment, pool_index);
+	uint32_t row = NO_ROW;
+
+	pool->server_count++;
+	pool->opening_count++;
+	limits_note_counts(segment, pool_index);
+	if (limits_allow(caller, pool_index, policy, waits))
+		row = servers_claim(segment, caller->worker, pool_index,
+		    SERVER_OPENING);
+	if (row == NO_ROW) {
+		pool->server_count--;
+		pool->opening_count--;
+		limits_note_counts(segment, pool_index);
+		return NO_ROW;
+	}
+	segment->servers[row].connected_at =
+	    segment->servers[row].request_at = caller->now;
+	segment->servers[row].id =
+	    atomic_fetch_add(&segment->state->next_id, 1) + 1;
+	segment->servers[row].from_reserve = policy->size > 0 &&
+	    pool->server_count > policy->size;
+	return row;
 }
 
 uint32_t
 pool_open(const struct pool_caller *caller, uint32_t pool_index,
     const struct pool_policy *policy, bool wanted)
 {
-	struct segment *segment = caller->segment;
 	struct pool_row *pool = pool_lock(caller, pool_index);
 	uint32_t row = NO_ROW;
 
-	if (!pool_paused(segment, pool_index) &&
-	    may_open(caller, pool, policy, wanted))
-		row = servers_claim(segment, caller->worker, pool_index,
-		    SERVER_OPENING);
-	if (row != NO_ROW) {
-		struct server_row *server = &segment->servers[row];
+	if (!pool_paused(caller->segment, pool_index) &&
+	    has_room(caller, pool, policy) &&
+	    (pool->wait_count > pool->opening_count ||
+	    (wanted && pool->opening_count == 0)))
+		row = claim_opening(caller, pool_index, policy, true);
+	pool_unlock(pool);
+	return row;
+}
 
-		server->connected_at = server->request_at = caller->now;
-		server->id = atomic_fetch_add(&segment->state->next_id, 1) + 1;
-		pool->server_count++;
-		pool->opening_count++;
-	}
+uint32_t
+pool_open_minimum(const struct pool_caller *caller, uint32_t pool_index,
+    const struct pool_policy *policy)
+{
+	struct pool_row *pool = segment_pool(caller->segment, pool_index);
+	uint32_t row = NO_ROW;
+
+	if (policy->min_size == 0)
+		return NO_ROW;
+	pool = pool_lock(caller, pool_index);
+	if (!pool_paused(caller->segment, pool_index) &&
+	    pool->server_count - pool->closing_count < policy->min_size &&
+	    pool->opening_count == 0 && has_room(caller, pool, policy))
+		row = claim_opening(caller, pool_index, policy, false);
 	pool_unlock(pool);
 	return row;
 }
@@ -466,7 +537,7 @@ pool_begin_close(const struct pool_caller *caller, uint32_t server_row)
 			lists_remove_idle(segment, pool, server_row);
 		if (server->phase == SERVER_OPENING)
 			pool->opening_count--;
-		begin_closing(pool, server);
+		begin_closing(caller, pool, server);
 	}
 	pool_unlock(pool);
 	return ours;
@@ -477,13 +548,15 @@ pool_end_close(const struct pool_caller *caller, uint32_t server_row)
 {
 	struct segment *segment = caller->segment;
 	struct server_row *server = segment_server(segment, server_row);
-	struct pool_row *pool = pool_lock(caller, server->pool);
+	uint32_t pool_index = server->pool;
+	struct pool_row *pool = pool_lock(caller, pool_index);
 
 	INVARIANT(server->phase == SERVER_CLOSING && is_mine(caller, server));
 	INVARIANT(pool->server_count > 0 && pool->closing_count > 0);
 	servers_free(segment, server_row);
 	pool->server_count--;
 	pool->closing_count--;
+	limits_note_counts(segment, pool_index);
 	pool_unlock(pool);
 	segment_tell_watchers(segment);
 }
@@ -497,6 +570,7 @@ why_stale(const struct pool_caller *caller, struct pool_row *pool,
 	    policy);
 
 	if (reason == NULL && policy->idle_timeout > 0 &&
+	    pool->server_count - pool->closing_count > policy->min_size &&
 	    caller->now - server->idle_since > policy->idle_timeout)
 		reason = "server idle timeout";
 	return reason;
@@ -524,8 +598,29 @@ pool_pick_stale(const struct pool_caller *caller, uint32_t pool_index,
 		if (*reason_out == NULL)
 			continue;
 		lists_remove_idle(segment, pool, row);
-		begin_closing(pool, server);
+		begin_closing(caller, pool, server);
 		break;
+	}
+	pool_unlock(pool);
+	return row;
+}
+
+uint32_t
+pool_close_longest_idle(const struct pool_caller *caller, uint32_t pool_index)
+{
+	struct segment *segment = caller->segment;
+	struct pool_row *pool = pool_lock(caller, pool_index);
+	uint32_t row = pool->idle_tail;
+
+	if (row != NO_ROW && !has_descriptor(&segment->servers[row],
+	    caller->worker))
+		row = NO_ROW;
+	if (row != NO_ROW) {
+		struct server_row *server = &segment->servers[row];
+
+		lists_remove_idle(segment, pool, row);
+		atomic_store(&server->worker, caller->worker);
+		begin_closing(caller, pool, server);
 	}
 	pool_unlock(pool);
 	return row;

@@ -10,7 +10,8 @@
  *   - a server is in the idle list if and only if its phase is IDLE;
  *   - a client is in the waiting list if and only if its phase is WAITING;
  *   - server_count is the number of this pool's rows that are neither FREE
- *     nor CANCEL_LINK, and never exceeds pool_size when one is added;
+ *     nor CANCEL_LINK, and never exceeds pool_size (and the reserve) when one
+ *     is added, nor do the sums of limits.h;
  *   - unless the pool is paused, nobody waits while a server is idle.
  *
  * Waiting is first come, first served over all workers, with one tolerance:
@@ -26,9 +27,20 @@
 
 #define POOL_LOCALITY (1 * USEC_PER_MSEC)
 
+/*
+ * After a failure nobody tries again for login_retry, and for a bit longer
+ * in some pools than in others, or all of them would try at once.
+ */
+#define POOL_RETRY_MOST(login_retry) ((login_retry) + (login_retry) / 8)
+
 /* What the configuration says about a pool, as of now. */
 struct pool_policy {
 	uint32_t	size;		/* servers at most; 0: no limit */
+	uint32_t	reserve;	/* on top of that, … */
+	usec_t		reserve_after;	/* … for who waits so long; 0: never */
+	uint32_t	min_size;	/* kept open */
+	uint32_t	database_limit;	/* over its pools; 0: none */
+	uint32_t	user_limit;	/* over its pools; 0: none */
 	uint32_t	opening_most;	/* being opened at one time */
 	bool		round_robin;	/* take the one idle longest */
 	usec_t		login_retry;	/* no attempt so long after a failure */
@@ -104,6 +116,13 @@ void pool_begin_test(const struct pool_caller *caller, uint32_t server);
 uint32_t pool_open(const struct pool_caller *caller, uint32_t pool,
     const struct pool_policy *policy, bool wanted) MUST_CHECK;
 
+/*
+ * The same for a pool that is to have min_size connections although nobody
+ * waits: one at a time.
+ */
+uint32_t pool_open_minimum(const struct pool_caller *caller, uint32_t pool,
+    const struct pool_policy *policy) MUST_CHECK;
+
 /* An attempt failed: remembered for server_login_retry. Then close it. */
 void pool_open_failed(const struct pool_caller *caller, uint32_t server,
     const char *text, const char *sqlstate);
@@ -125,6 +144,13 @@ void pool_end_close(const struct pool_caller *caller, uint32_t server);
  */
 uint32_t pool_pick_stale(const struct pool_caller *caller, uint32_t pool,
     const struct pool_policy *policy, const char **reason_out) MUST_CHECK;
+
+/*
+ * The server that has been idle longest, whoever watched it; CLOSING now and
+ * this worker's.  NO_ROW: none, or this worker has no descriptor of it.
+ */
+uint32_t pool_close_longest_idle(const struct pool_caller *caller,
+    uint32_t pool) MUST_CHECK;
 
 /*
  * A cancel request for this client: a row in phase CANCEL_LINK about the

@@ -1,6 +1,7 @@
 #include "pool/repair.h"
 
 #include "base/invariant.h"
+#include "pool/limits.h"
 #include "pool/lists.h"
 #include "pool/pool.h"
 
@@ -100,6 +101,7 @@ repair_pool_locked(struct segment *segment, uint32_t pool_index)
 		    client->phase == CLIENT_WAITING)
 			lists_insert_waiting(segment, pool, row);
 	}
+	limits_note_counts(segment, pool_index);
 }
 
 /* Somebody who is alive, to see to what the dead one leaves. */
@@ -171,6 +173,7 @@ bury_server_locked(const struct pool_caller *dead, struct pool_row *pool,
 	if (server->phase != SERVER_CLOSING)
 		pool->closing_count++;
 	atomic_store(&server->phase, SERVER_CLOSING);
+	limits_note_counts(segment, server->pool);
 	return true;
 }
 
@@ -251,6 +254,7 @@ repair_after_death(struct segment *segment, uint32_t slot, usec_t now)
 			bury_server(&dead, row, heir);
 	atomic_store(&segment->roster[slot].clients, 0);
 	atomic_store(&segment->roster[slot].counted, 0);
+	pools_forget_clients(segment, slot);
 	atomic_store(&segment->roster[slot].sleeping, 0);
 	atomic_fetch_and(&segment->state->watchers, ~(UINT64_C(1) << slot));
 	repair_all_pools(&dead);

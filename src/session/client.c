@@ -333,6 +333,10 @@ client_close(struct client *client, const char *reason)
 	client->login = NULL;
 	parameters_release(sessions->parameters, client->wants);
 	client->wants = NULL;
+	if (client->entered)
+		pools_leave(sessions->segment, sessions->worker, atomic_load(
+		    &client_row(client)->pool), atomic_load(
+		    &client_row(client)->user));
 	if (client->counted)
 		segment_uncount_client(sessions->segment, sessions->worker);
 	atomic_fetch_sub(&sessions->segment->roster[sessions->worker].clients,

@@ -39,8 +39,9 @@ struct client {
 	bool			 own_uid;	/* Unix: our own user … */
 	bool			 own_uid_console; /* … on the console */
 	bool			 console_waits;	/* for the end of a command */
-	bool			 counted;	/* in max_client_conn */
 	bool			 notified;	/* that it waits, in this wait */
+	bool			 counted;	/* in max_client_conn, … */
+	bool			 entered;	/* … and in its pool */
 };
 
 struct client *client_accept(struct sessions *sessions, int fd, bool is_unix);

@@ -365,6 +365,46 @@ enter_console(struct client *client)
 		client_console_continue(client);
 }
 
+#define DATABASE_FULL \
+	"client connections exceeded (max_db_client_connections)"
+#define USER_FULL \
+	"client connections exceeded (max_user_client_connections)"
+
+static uint32_t
+client_limit(int limit)
+{
+	return limit > 0 ? (uint32_t)limit : 0;
+}
+
+/*
+ * Who cannot be let in is told before it proves who it is.  It is counted
+ * only after that (enter()): nobody else can use up the places.
+ */
+static const char *
+why_full(const struct client *client)
+{
+	struct segment *segment = client->sessions->segment;
+	const struct config *config = client->sessions->config;
+	const struct login *login = client->login;
+	const struct config_database *database = pool_view_database(config,
+	    login->database);
+	uint32_t of_database = databases_find(segment, login->database);
+	uint32_t of_user = users_find(segment, login->user);
+	uint32_t limit;
+
+	limit = database == NULL ? 0 : client_limit(
+	    config_max_db_client_connections(config, database));
+	if (limit > 0 && of_database != NO_ROW &&
+	    databases_clients(segment, of_database) >= limit)
+		return DATABASE_FULL;
+	limit = client_limit(config_max_user_client_connections(config,
+	    config_find_user(config, login->user)));
+	if (limit > 0 && of_user != NO_ROW &&
+	    users_clients(segment, of_user) >= limit)
+		return USER_FULL;
+	return NULL;
+}
+
 static void
 refuse_database(struct client *client)
 {
@@ -375,6 +415,46 @@ refuse_database(struct client *client)
 	snprintf(text, sizeof(text), "no such database: %s",
 	    client->login->database);
 	fail(client, text);
+}
+
+/* True: it is counted in its pool, and in the limits of both names. */
+static bool
+enter(struct client *client, const struct config_database *database,
+    uint32_t *pool_out)
+{
+	struct sessions *sessions = client->sessions;
+	const struct config *config = sessions->config;
+	const struct login *login = client->login;
+	struct pools_entry entry = {
+		.database = login->database,
+		.user = database->user != NULL ? database->user : login->user,
+		.forced_user = database->user != NULL,
+		.login = login->user,
+		.database_limit = client_limit(
+		    config_max_db_client_connections(config, database)),
+		.user_limit = client_limit(config_max_user_client_connections(
+		    config, config_find_user(config, login->user))),
+	};
+	uint32_t user;
+
+	switch (pools_enter(sessions->segment, sessions->worker, &entry,
+	    pool_out, &user)) {
+	case POOLS_ENTERED:
+		break;
+	case POOLS_NO_ROOM:
+		fail(client, "no memory for pool");
+		return false;
+	case POOLS_DATABASE_FULL:
+		fail(client, DATABASE_FULL);
+		return false;
+	case POOLS_USER_FULL:
+		fail(client, USER_FULL);
+		return false;
+	}
+	client->entered = true;
+	atomic_store(&client_row(client)->user, user);
+	atomic_store(&client_row(client)->pool, *pool_out);
+	return true;
 }
 
 static void
@@ -392,12 +472,8 @@ enter_pool(struct client *client)
 		refuse_database(client);
 		return;
 	}
-	pool = pools_make(segment, login->database, database->user != NULL ?
-	    database->user : login->user, database->user != NULL);
-	if (pool == NO_ROW) {
-		fail(client, "no memory for pool");
+	if (!enter(client, database, &pool))
 		return;
-	}
 	if (atomic_load(&segment->databases[segment->pools[pool].database].
 	    disabled)) {
 		snprintf(text, sizeof(text), "database \"%s\" is disabled",
@@ -405,10 +481,7 @@ enter_pool(struct client *client)
 		fail(client, text);
 		return;
 	}
-	atomic_store(&client_row(client)->user,
-	    users_make(segment, login->user));
 	client->view = pool_view_get(sessions, pool);
-	atomic_store(&client_row(client)->pool, pool);
 	note_application_name(client);
 	ask_for_welcome(client);
 }
@@ -680,14 +753,20 @@ static bool
 count(struct client *client)
 {
 	struct sessions *sessions = client->sessions;
+	const char *full;
 
 	if (client->login->for_console)
 		return true;
 	client->counted = segment_count_client(sessions->segment,
 	    sessions->worker, (uint32_t)sessions->config->max_client_conn);
-	if (!client->counted)
+	if (!client->counted) {
 		fail(client, "no more connections allowed (max_client_conn)");
-	return client->counted;
+		return false;
+	}
+	full = why_full(client);
+	if (full != NULL)
+		fail(client, full);
+	return full == NULL;
 }
 
 static bool

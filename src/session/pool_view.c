@@ -11,9 +11,6 @@
 #include "base/invariant.h"
 #include "base/memory.h"
 
-/* Servers that a pool opens at one time. */
-#define OPENING_MOST 4
-
 const struct config_database *
 pool_view_database(const struct config *config, const char *name)
 {
@@ -69,11 +66,16 @@ note_place(struct sessions *sessions, struct pool_view *view)
 	view->is_placed = true;
 }
 
+static uint32_t
+at_least_0(int number)
+{
+	return number > 0 ? (uint32_t)number : 0;
+}
+
 void
 pool_view_refresh(struct sessions *sessions, struct pool_view *view)
 {
 	const struct config *config = sessions->config;
-	int size;
 
 	view->database = pool_view_database(config, view->database_name);
 	view->user = config_find_user(config, view->user_name);
@@ -81,11 +83,20 @@ pool_view_refresh(struct sessions *sessions, struct pool_view *view)
 	if (view->database == NULL)
 		return;
 	note_place(sessions, view);
-	size = config_pool_size(config, view->database, view->user);
 	view->mode = config_pool_mode(config, view->database, view->user);
 	view->policy = (struct pool_policy){
-		.size = size > 0 ? (uint32_t)size : 0,
-		.opening_most = OPENING_MOST,
+		.size = at_least_0(config_pool_size(config, view->database,
+		    view->user)),
+		.reserve = at_least_0(config_reserve_pool_size(config,
+		    view->database, view->user)),
+		.reserve_after = config->reserve_pool_timeout,
+		.min_size = at_least_0(config_min_pool_size(config,
+		    view->database)),
+		.database_limit = at_least_0(config_max_db_connections(
+		    config, view->database)),
+		.user_limit = at_least_0(config_max_user_connections(config,
+		    view->user)),
+		.opening_most = (uint32_t)config->max_connecting_servers,
 		.round_robin = config->server_round_robin != 0,
 		.login_retry = config->server_login_retry,
 		.lifetime = config_server_lifetime(config, view->database),

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "pool/limits.h"
 #include "session/client.h"
 #include "session/login_at_server.h"
 #include "session/relay.h"
@@ -277,6 +278,18 @@ server_send_query(struct server *server, const char *text)
 
 /* --- closing ------------------------------------------------------------- */
 
+/* A place is free: it goes to who has waited longest, of whatever pool. */
+static void
+open_for_who_starves(struct sessions *sessions, uint32_t pool)
+{
+	struct pool_caller caller = sessions_caller(sessions);
+	uint32_t next = limits_next(&caller, pool);
+
+	if (next != NO_ROW)
+		server_open_if_needed(sessions, pool_view_get(sessions, next),
+		    true);
+}
+
 void
 server_end_close(struct server *server)
 {
@@ -289,9 +302,8 @@ server_end_close(struct server *server)
 		shutdown(server->fd, SHUT_RDWR);
 	server_forget(server);
 	pool_end_close(&caller, row);
-	if (view->database != NULL)
-		server_open_if_needed(sessions, view,
-		    view->to_welcome != NULL);
+	open_for_who_starves(sessions, view->pool);
+	server_open_if_needed(sessions, view, view->to_welcome != NULL);
 }
 
 bool
@@ -468,6 +480,15 @@ server_tick(struct server *server)
 		server_close(server, "reset query failed");
 }
 
+static bool
+begin_login(struct sessions *sessions, struct pool_view *view, uint32_t row)
+{
+	if (sessions->segment->servers[row].from_reserve)
+		log_warning("%s/%s: taking connection from reserve_pool",
+		    view->database_name, view->user_name);
+	return login_at_server_begin(sessions, view, row);
+}
+
 void
 server_open_if_needed(struct sessions *sessions, struct pool_view *view,
     bool wanted)
@@ -480,8 +501,24 @@ server_open_if_needed(struct sessions *sessions, struct pool_view *view,
 	while ((row = pool_open(&caller, view->pool, &view->policy,
 	    wanted)) != NO_ROW) {
 		/* What fails at once is tried again by the clock. */
-		if (!login_at_server_begin(sessions, view, row))
+		if (!begin_login(sessions, view, row))
 			return;
 		wanted = false;
 	}
+	/* What keeps it from opening may be others' that nobody uses. */
+	while ((row = limits_evict(&caller, view->pool, &view->policy)) !=
+	    NO_ROW)
+		server_leave(sessions, row, "evicted");
+}
+
+void
+server_open_minimum(struct sessions *sessions, struct pool_view *view)
+{
+	struct pool_caller caller = sessions_caller(sessions);
+	uint32_t row = NO_ROW;
+
+	if (view->database != NULL)
+		row = pool_open_minimum(&caller, view->pool, &view->policy);
+	if (row != NO_ROW)
+		(void)begin_login(sessions, view, row);
 }

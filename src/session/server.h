@@ -70,6 +70,9 @@ struct server *server_hold(struct sessions *sessions, uint32_t row,
 void server_open_if_needed(struct sessions *sessions, struct pool_view *view,
     bool wanted);
 
+/* Opens one if this pool is to have more although nobody waits. */
+void server_open_minimum(struct sessions *sessions, struct pool_view *view);
+
 /*
  * The client and this server belong together now, both rows say so.  False:
  * the server turned out to be dead and is being closed; take another one.

@@ -172,9 +172,32 @@ keep_pool_up(struct sessions *sessions, struct pool_view *view)
 		server_leave(sessions, row, reason);
 	if (row_of->wait_count > 0 && row_of->idle_count > 0)
 		pool_match(&caller, view->pool);
-	if (view->database != NULL)
-		server_open_if_needed(sessions, view,
-		    view->to_welcome != NULL);
+	if (view->database == NULL)
+		return;
+	server_open_if_needed(sessions, view, view->to_welcome != NULL);
+	if (view->policy.min_size > 0 && (view->database->user != NULL ||
+	    pools_clients(sessions->segment, view->pool) > 0))
+		server_open_minimum(sessions, view);
+}
+
+/* A pool with a forced user is filled before its first client comes. */
+static void
+make_standing_pools(struct sessions *sessions)
+{
+	const struct config *config = sessions->config;
+
+	for (size_t i = 0; i < config->database_count; i++) {
+		const struct config_database *database = &config->databases[i];
+		uint32_t pool;
+
+		if (database->user == NULL ||
+		    config_min_pool_size(config, database) <= 0)
+			continue;
+		pool = pools_make(sessions->segment, database->name,
+		    database->user, true);
+		if (pool != NO_ROW)
+			(void)pool_view_get(sessions, pool);
+	}
 }
 
 /* Every worker that has a view keeps the pool up; the lock sorts it out. */
@@ -212,6 +235,9 @@ sessions_on_order(struct sessions *sessions)
 void
 sessions_tick(struct sessions *sessions)
 {
+	if (!sessions->made_standing_pools)
+		make_standing_pools(sessions);
+	sessions->made_standing_pools = true;
 	for (uint32_t row = 0; row < servers_used(sessions); row++)
 		if (sessions->servers[row] != NULL)
 			server_tick(sessions->servers[row]);
@@ -228,6 +254,7 @@ sessions_configure(struct sessions *sessions, const struct config *config)
 {
 	sessions->config = config;
 	sessions->config_epoch++;
+	sessions->made_standing_pools = false;
 	set_socket_options(sessions);
 	for (uint32_t row = 0; row < pools_used(sessions); row++)
 		if (sessions->views[row] != NULL)

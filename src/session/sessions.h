@@ -70,6 +70,7 @@ struct sessions {
 	uint32_t			 servers_epoch;	/* last swept */
 	uint32_t			 config_epoch;	/* how many so far */
 	bool				 sends_home;	/* drain_timeout is over */
+	bool				 made_standing_pools;
 	uint8_t				*memory;
 	uint8_t				*input;		/* read to here */
 };

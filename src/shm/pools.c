@@ -79,11 +79,17 @@ publish(const struct table *table, uint32_t hash, uint32_t row)
  * A maker that died half-way has at most wasted a row that is counted as
  * used and in no index; nothing needs to be rebuilt.
  */
-static void
-take_naming(struct segment *segment)
+void
+naming_take(struct segment *segment)
 {
 	if (!lock_take(&segment->state->naming))
 		return;
+}
+
+void
+naming_release(struct segment *segment)
+{
+	lock_release(&segment->state->naming);
 }
 
 static struct table
@@ -142,17 +148,15 @@ databases_find(struct segment *segment, const char *name)
 	    database_matches, name);
 }
 
-uint32_t
-databases_make(struct segment *segment, const char *name)
+static uint32_t
+make_database(struct segment *segment, const char *name)
 {
 	struct table table = databases_table(segment);
 	uint32_t row = databases_find(segment, name);
 
 	if (row != NO_ROW || strlen(name) >= DATABASE_NAME_BYTES)
 		return row;
-	take_naming(segment);
-	row = databases_find(segment, name);
-	if (row == NO_ROW && (row = next_row(&table)) != NO_ROW) {
+	if ((row = next_row(&table)) != NO_ROW) {
 		struct database_row *database = &segment->databases[row];
 
 		memset(database, 0, sizeof(*database));
@@ -160,7 +164,19 @@ databases_make(struct segment *segment, const char *name)
 		atomic_store(&database->used, 1);
 		publish(&table, hash_bytes(name, strlen(name)), row);
 	}
-	lock_release(&segment->state->naming);
+	return row;
+}
+
+uint32_t
+databases_make(struct segment *segment, const char *name)
+{
+	uint32_t row = databases_find(segment, name);
+
+	if (row != NO_ROW)
+		return row;
+	naming_take(segment);
+	row = make_database(segment, name);
+	naming_release(segment);
 	return row;
 }
 
@@ -173,17 +189,15 @@ users_find(struct segment *segment, const char *name)
 	    user_matches, name);
 }
 
-uint32_t
-users_make(struct segment *segment, const char *name)
+static uint32_t
+make_user(struct segment *segment, const char *name)
 {
 	struct table table = users_table(segment);
 	uint32_t row = users_find(segment, name);
 
 	if (row != NO_ROW || strlen(name) >= USER_NAME_BYTES)
 		return row;
-	take_naming(segment);
-	row = users_find(segment, name);
-	if (row == NO_ROW && (row = next_row(&table)) != NO_ROW) {
+	if ((row = next_row(&table)) != NO_ROW) {
 		struct user_row *user = &segment->users[row];
 
 		memset(user, 0, sizeof(*user));
@@ -192,7 +206,19 @@ users_make(struct segment *segment, const char *name)
 		atomic_store(&user->used, 1);
 		publish(&table, hash_bytes(name, strlen(name)), row);
 	}
-	lock_release(&segment->state->naming);
+	return row;
+}
+
+uint32_t
+users_make(struct segment *segment, const char *name)
+{
+	uint32_t row = users_find(segment, name);
+
+	if (row != NO_ROW)
+		return row;
+	naming_take(segment);
+	row = make_user(segment, name);
+	naming_release(segment);
 	return row;
 }
 
@@ -210,9 +236,15 @@ pools_find(struct segment *segment, const char *database, const char *user)
 }
 
 static void
-fill_in_pool(struct pool_row *pool, const struct pool_key *key,
-    bool forced_user)
+fill_in_pool(struct segment *segment, uint32_t row,
+    const struct pool_key *key, bool forced_user)
 {
+	struct pool_row *pool = &segment->pools[row];
+	struct pool_tally *tally = &segment->tallies[row];
+
+	memset(tally, 0, sizeof(*tally));
+	atomic_store(&tally->database, key->database);
+	atomic_store(&tally->user, key->user);
 	memset(pool, 0, sizeof(*pool));
 	lock_create(&pool->lock);
 	pool->database = key->database;
@@ -223,28 +255,152 @@ fill_in_pool(struct pool_row *pool, const struct pool_key *key,
 	atomic_store(&pool->used, 1);
 }
 
+static uint32_t
+make_pool(struct segment *segment, const struct pool_key *key,
+    bool forced_user)
+{
+	struct table table = pools_table(segment);
+	uint32_t hash = hash_bytes(key, sizeof(*key));
+	uint32_t row = find(segment, &table, hash, pool_matches, key);
+
+	if (row == NO_ROW && (row = next_row(&table)) != NO_ROW) {
+		fill_in_pool(segment, row, key, forced_user);
+		publish(&table, hash, row);
+	}
+	return row;
+}
+
 uint32_t
 pools_make(struct segment *segment, const char *database, const char *user,
     bool forced_user)
 {
-	struct table table = pools_table(segment);
-	struct pool_key key = { databases_make(segment, database),
-	    users_make(segment, user) };
-	uint32_t row;
+	uint32_t row = pools_find(segment, database, user);
+	struct pool_key key;
 
-	if (key.database == NO_ROW || key.user == NO_ROW)
-		return NO_ROW;
-	row = find(segment, &table, hash_bytes(&key, sizeof(key)),
-	    pool_matches, &key);
 	if (row != NO_ROW)
 		return row;
-	take_naming(segment);
-	row = find(segment, &table, hash_bytes(&key, sizeof(key)),
-	    pool_matches, &key);
-	if (row == NO_ROW && (row = next_row(&table)) != NO_ROW) {
-		fill_in_pool(&segment->pools[row], &key, forced_user);
-		publish(&table, hash_bytes(&key, sizeof(key)), row);
-	}
-	lock_release(&segment->state->naming);
+	naming_take(segment);
+	key = (struct pool_key){ make_database(segment, database),
+	    make_user(segment, user) };
+	if (key.database != NO_ROW && key.user != NO_ROW)
+		row = make_pool(segment, &key, forced_user);
+	naming_release(segment);
 	return row;
+}
+
+/* --- who is in ----------------------------------------------------------- */
+
+static _Atomic uint32_t *
+cell(_Atomic uint32_t *cells, uint32_t row, uint32_t worker)
+{
+	INVARIANT(worker < ROSTER_SLOTS);
+	return &cells[(size_t)row * ROSTER_SLOTS + worker];
+}
+
+static uint32_t
+count_cells(const struct segment *segment, _Atomic uint32_t *cells,
+    uint32_t row)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < segment->size.workers; i++)
+		sum += atomic_load(cell(cells, row, i));
+	return sum;
+}
+
+uint32_t
+pools_clients(struct segment *segment, uint32_t pool)
+{
+	return count_cells(segment, segment->pool_clients, pool);
+}
+
+uint32_t
+databases_clients(struct segment *segment, uint32_t database)
+{
+	return count_cells(segment, segment->database_clients, database);
+}
+
+uint32_t
+users_clients(struct segment *segment, uint32_t user)
+{
+	return count_cells(segment, segment->user_clients, user);
+}
+
+static bool
+is_full(uint32_t clients, uint32_t limit)
+{
+	return limit > 0 && clients >= limit;
+}
+
+enum pools_verdict
+pools_enter(struct segment *segment, uint32_t worker,
+    const struct pools_entry *entry, uint32_t *pool_out, uint32_t *user_out)
+{
+	enum pools_verdict verdict = POOLS_ENTERED;
+	struct pool_key key;
+
+	naming_take(segment);
+	key = (struct pool_key){ make_database(segment, entry->database),
+	    make_user(segment, entry->user) };
+	*pool_out = NO_ROW;
+	*user_out = make_user(segment, entry->login);
+	if (key.database == NO_ROW || key.user == NO_ROW ||
+	    *user_out == NO_ROW)
+		verdict = POOLS_NO_ROOM;
+	else if (is_full(databases_clients(segment, key.database),
+	    entry->database_limit))
+		verdict = POOLS_DATABASE_FULL;
+	else if (is_full(users_clients(segment, *user_out),
+	    entry->user_limit))
+		verdict = POOLS_USER_FULL;
+	else if ((*pool_out = make_pool(segment, &key, entry->forced_user)) ==
+	    NO_ROW)
+		verdict = POOLS_NO_ROOM;
+	if (verdict == POOLS_ENTERED) {
+		atomic_fetch_add(cell(segment->pool_clients, *pool_out,
+		    worker), 1);
+		atomic_fetch_add(cell(segment->database_clients, key.database,
+		    worker), 1);
+		atomic_fetch_add(cell(segment->user_clients, *user_out,
+		    worker), 1);
+	}
+	naming_release(segment);
+	return verdict;
+}
+
+static void
+uncount(_Atomic uint32_t *cells, uint32_t row, uint32_t worker)
+{
+	INVARIANT(atomic_fetch_sub(cell(cells, row, worker), 1) > 0);
+}
+
+void
+pools_leave(struct segment *segment, uint32_t worker, uint32_t pool,
+    uint32_t user)
+{
+	uncount(segment->database_clients, segment_pool(segment,
+	    pool)->database, worker);
+	uncount(segment->user_clients, user, worker);
+	uncount(segment->pool_clients, pool, worker);
+}
+
+static void
+forget(_Atomic uint32_t *cells, uint32_t rows, uint32_t worker)
+{
+	for (uint32_t row = 0; row < rows; row++)
+		if (atomic_load(cell(cells, row, worker)) != 0)
+			atomic_store(cell(cells, row, worker), 0);
+}
+
+void
+pools_forget_clients(struct segment *segment, uint32_t worker)
+{
+	const struct state *state = segment->state;
+
+	forget(segment->database_clients,
+	    atomic_load(&state->databases_used), worker);
+	forget(segment->user_clients, atomic_load(&state->users_used),
+	    worker);
+	forget(segment->pool_clients, atomic_load(&state->pools_used),
+	    worker);
 }

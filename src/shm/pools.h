@@ -60,6 +60,25 @@ struct pool_row {
 	uint8_t		 welcome[WELCOME_BYTES]; /* ParameterStatus messages */
 };
 
+/*
+ * What limits over several pools look at, without a pool's lock; close
+ * together, so that a look at all pools is quick.  Written under the lock of
+ * the pool that it is about, and only when a connection is opened or closed.
+ */
+struct pool_tally {
+	_Atomic uint32_t database, user; /* rows, while the pool is used */
+	_Atomic uint32_t servers;	/* its server_count */
+	_Atomic uint32_t closing;	/* its closing_count */
+	/*
+	 * It would open a server, and only what other pools have keeps it
+	 * from it: since when its client waits, and when that was found last.
+	 */
+	_Atomic usec_t	 starving_since; /* 0: it does not */
+	_Atomic usec_t	 starving_at;
+	_Atomic uint32_t for_login;	/* the one that waits is in no queue:
+					   the first login of the pool */
+};
+
 struct segment;
 
 /* Find or make a row; NO_ROW: not there / no room left. */
@@ -71,5 +90,47 @@ uint32_t pools_find(struct segment *segment, const char *database,
     const char *user);
 uint32_t pools_make(struct segment *segment, const char *database,
     const char *user, bool forced_user);
+
+/*
+ * The lock of names: rows of databases, users and pools are made under it,
+ * and clients counted in.  It may be held when a pool's lock is taken, never
+ * the other way round.
+ */
+void naming_take(struct segment *segment);
+void naming_release(struct segment *segment);
+
+/* A client that has proved who it is and wants into a pool. */
+struct pools_entry {
+	const char	*database, *user;	/* of the pool */
+	bool		 forced_user;
+	const char	*login;			/* its own name */
+	uint32_t	 database_limit, user_limit; /* clients; 0: none */
+};
+
+enum pools_verdict {
+	POOLS_ENTERED,		/* counted; pools_leave() is owed */
+	POOLS_NO_ROOM,		/* for one more name */
+	POOLS_DATABASE_FULL,
+	POOLS_USER_FULL
+};
+
+/*
+ * Finds or makes the pool and the user's row and counts the client of this
+ * worker in, if the limits allow; exact over all workers.  Only the worker
+ * itself calls these two for its own slot.
+ */
+enum pools_verdict pools_enter(struct segment *segment, uint32_t worker,
+    const struct pools_entry *entry, uint32_t *pool_out, uint32_t *user_out)
+    MUST_CHECK;
+void pools_leave(struct segment *segment, uint32_t worker, uint32_t pool,
+    uint32_t user);
+
+/* The worker is dead: none of its clients is in any more. */
+void pools_forget_clients(struct segment *segment, uint32_t worker);
+
+/* Clients that are in, over all workers. */
+uint32_t pools_clients(struct segment *segment, uint32_t pool);
+uint32_t databases_clients(struct segment *segment, uint32_t database);
+uint32_t users_clients(struct segment *segment, uint32_t user);
 
 #endif

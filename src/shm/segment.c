@@ -69,6 +69,8 @@ lay_out(struct segment *segment, struct layout *layout)
 	segment->values = place(layout, sizeof(*segment->values),
 	    size->servers);
 	segment->pools = place(layout, sizeof(*segment->pools), size->pools);
+	segment->tallies = place(layout, sizeof(*segment->tallies),
+	    size->pools);
 	segment->databases = place(layout, sizeof(*segment->databases),
 	    size->databases);
 	segment->users = place(layout, sizeof(*segment->users), size->users);
@@ -78,6 +80,12 @@ lay_out(struct segment *segment, struct layout *layout)
 	    2 * (size_t)size->users);
 	segment->pool_index = place(layout, sizeof(uint32_t),
 	    2 * (size_t)size->pools);
+	segment->pool_clients = place(layout, sizeof(uint32_t),
+	    ROSTER_SLOTS * (size_t)size->pools);
+	segment->database_clients = place(layout, sizeof(uint32_t),
+	    ROSTER_SLOTS * (size_t)size->databases);
+	segment->user_clients = place(layout, sizeof(uint32_t),
+	    ROSTER_SLOTS * (size_t)size->users);
 	segment->stats = place(layout, sizeof(*segment->stats),
 	    (size_t)ROSTER_SLOTS * size->pools);
 	segment->history = place(layout, sizeof(*segment->history), 1);

@@ -7,8 +7,8 @@
  * it is indexes and fixed-width words; indexes are checked before use.
  *
  *   state | roster | clients | cancel keys | servers | their values | pools |
- *   databases | users | indexes of names | stats [worker][pool] |
- *   snapshots [2][pool] | mailboxes
+ *   their tallies | databases | users | indexes of names | clients that are
+ *   in | stats [worker][pool] | snapshots [2][pool] | mailboxes
  */
 #ifndef SHM_SEGMENT_H
 #define SHM_SEGMENT_H
@@ -39,9 +39,13 @@ struct segment {		/* private to each process, inherited by fork */
 	struct server_row	*servers;
 	struct parameter_values	*values;	/* [servers] */
 	struct pool_row		*pools;
+	struct pool_tally	*tallies;	/* [pools] */
 	struct database_row	*databases;
 	struct user_row		*users;
 	_Atomic uint32_t	*database_index, *user_index, *pool_index;
+	/* Clients that are in: [row][ROSTER_SLOTS], one writer each. */
+	_Atomic uint32_t	*pool_clients, *database_clients;
+	_Atomic uint32_t	*user_clients;
 	struct stats_row	*stats;		/* [ROSTER_SLOTS][pools] */
 	struct stats_history	*history;
 	struct stats_totals	*snapshots;	/* [2][pools] */

@@ -60,6 +60,7 @@ struct server_row {
 	uint32_t	 next, prev;	/* the pool's idle list */
 	uint32_t	 close_needed;	/* close when next released */
 	uint32_t	 cancels;	/* cancel links under way to it */
+	uint32_t	 from_reserve;	/* opened beyond pool_size; for the log */
 	uint32_t	 target;	/* CANCEL_LINK: about whom, … */
 	uint32_t	 target_generation;	/* … of this generation */
 	_Atomic uint64_t has_fd;	/* slots that have a descriptor */

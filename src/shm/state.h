@@ -30,6 +30,8 @@ struct state {
 	_Atomic uint32_t epoch;		/* moves with each order */
 	_Atomic uint32_t servers_epoch;	/* moves when a server row is freed */
 	_Atomic uint32_t config_generation; /* moves with each RELOAD */
+	_Atomic int64_t	 starving_at;	/* when a pool was found last that a
+					   limit keeps from opening */
 	_Atomic uint32_t next_id;	/* SHOW CLIENTS.id */
 	_Atomic uint64_t watchers;	/* workers that wait for closing */
 	usec_t		 started_at;

@@ -13,13 +13,15 @@
 #include "fake/packet.h"
 #include "live/ask.h"
 #include "live/crowd.h"
+#include "live/sampler.h"
 #include "live/world.h"
 
 #define BACKEND "select pg_backend_pid()"
 
 /* Server connections of these users, as PostgreSQL has them. */
+#define OURS "usename in ('app', 'other')"
 static const char in_postgres[] = "select count(*) from pg_stat_activity "
-    "where usename in ('app', 'other')";
+    "where " OURS;
 
 /* A new client gets in and gets an answer. */
 static bool
@@ -36,46 +38,6 @@ serves(struct pooler *pooler)
 }
 
 /* ---- limits ---- */
-
-struct sampler {
-	pthread_t	thread;
-	atomic_bool	stopping;
-	long long	most;
-	unsigned	samples;
-};
-
-static void *
-sample(void *context)
-{
-	struct sampler *sampler = context;
-	PGconn *direct = world_direct();
-
-	while (!sampler->stopping) {
-		long long count = query_number(direct, in_postgres);
-
-		if (count > sampler->most)
-			sampler->most = count;
-		sampler->samples++;
-	}
-	disconnect(direct);
-	return NULL;
-}
-
-static void
-sampler_start(struct sampler *sampler)
-{
-	*sampler = (struct sampler){ 0 };
-	ck_assert_int_eq(pthread_create(&sampler->thread, NULL, sample,
-	    sampler), 0);
-}
-
-static void
-sampler_stop(struct sampler *sampler)
-{
-	sampler->stopping = true;
-	pthread_join(sampler->thread, NULL);
-	ck_assert_uint_gt(sampler->samples, 10);
-}
 
 static const struct {
 	const char	*story;
@@ -101,7 +63,7 @@ START_TEST(a_pool_never_exceeds_its_size)
 	struct crowd_result result;
 	struct crowd *crowd;
 
-	sampler_start(&sampler);
+	sampler_start(&sampler, OURS);
 	crowd = crowd_start(pooler, &(struct crowd_plan){
 	    .clients = loads[_i].clients, .statements = loads[_i].statements,
 	    .extended = loads[_i].extended });

@@ -442,7 +442,7 @@ START_TEST(warning_once_of_what_has_no_effect_yet)
 
 	load_good("[pgbouncer]\nclient_tls_sslmode = require\n"
 	    "auth_type = hba\n"
-	    "[databases]\na = min_pool_size=1\nb = min_pool_size=1\n"
+	    "[databases]\na = auth_query=x\nb = auth_query=x\n"
 	    "[peers]\n1 = host=a\n2 = host=b\n");
 	log = warnings();
 	ck_assert_ptr_nonnull(strstr(log,
@@ -450,7 +450,7 @@ START_TEST(warning_once_of_what_has_no_effect_yet)
 	ck_assert_ptr_nonnull(strstr(log,
 	    "WARNING auth_type = hba has no effect yet\n"));
 	ck_assert_ptr_nonnull(strstr(log,
-	    "WARNING min_pool_size of a database has no effect yet\n"));
+	    "WARNING auth_query of a database has no effect yet\n"));
 	ck_assert_ptr_nonnull(strstr(log,
 	    "WARNING section [peers] has no effect yet\n"));
 	ck_assert_uint_eq(config->without_effect_count, 4);

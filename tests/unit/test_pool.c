@@ -595,7 +595,8 @@ START_TEST(while_a_pool_fails_clients_are_told_so)
 	fail_once(WORLD_NOW);
 	ck_assert_int_eq(take_at(WORLD_NOW + 1, &client), POOL_FAILING);
 	ck_assert_int_eq(client_phase(client), CLIENT_IDLE);
-	ck_assert_int_eq(take_at(WORLD_NOW + world.policy.login_retry,
+	ck_assert_int_eq(take_at(WORLD_NOW +
+	    POOL_RETRY_MOST(world.policy.login_retry),
 	    &client), POOL_QUEUED);
 }
 END_TEST
@@ -616,7 +617,7 @@ START_TEST(what_failed_is_remembered_until_an_attempt_succeeds)
 	ck_assert(pool_failure(&caller, world.pool, text, state, &age));
 	ck_assert_int_eq(age, 5);
 	pool_world_add_server_at(&world, 0, WORLD_NOW +
-	    world.policy.login_retry);
+	    POOL_RETRY_MOST(world.policy.login_retry));
 	ck_assert(!pool_failure(&caller, world.pool, text, state, &age));
 }
 END_TEST
@@ -639,8 +640,9 @@ END_TEST
 
 START_TEST(a_new_attempt_waits_for_the_retry_and_goes_alone)
 {
-	usec_t later = WORLD_NOW + world.policy.login_retry;
-	struct pool_caller early = pool_world_caller(&world, 0, later - 1);
+	usec_t later = WORLD_NOW + POOL_RETRY_MOST(world.policy.login_retry);
+	struct pool_caller early = pool_world_caller(&world, 0, WORLD_NOW +
+	    world.policy.login_retry - 1);
 	struct pool_caller late = pool_world_caller(&world, 0, later);
 	uint32_t client;
 

@@ -175,6 +175,74 @@ START_TEST(a_maker_that_dies_leaves_the_names_usable)
 }
 END_TEST
 
+static enum pools_verdict
+enter(uint32_t worker, const char *database, const char *login,
+    uint32_t database_limit, uint32_t user_limit)
+{
+	struct pools_entry entry = { database, "forced", true, login,
+	    database_limit, user_limit };
+	uint32_t pool, user;
+
+	return pools_enter(segment, worker, &entry, &pool, &user);
+}
+
+START_TEST(clients_are_counted_for_pool_database_and_user)
+{
+	uint32_t pool, database, ann;
+
+	ck_assert_int_eq(enter(0, "db", "ann", 0, 0), POOLS_ENTERED);
+	ck_assert_int_eq(enter(1, "db", "bob", 0, 0), POOLS_ENTERED);
+	ck_assert_int_eq(enter(1, "db2", "ann", 0, 0), POOLS_ENTERED);
+	pool = pools_find(segment, "db", "forced");
+	database = databases_find(segment, "db");
+	ann = users_find(segment, "ann");
+	ck_assert_uint_eq(pools_clients(segment, pool), 2);
+	ck_assert_uint_eq(databases_clients(segment, database), 2);
+	ck_assert_uint_eq(users_clients(segment, ann), 2);
+	pools_leave(segment, 0, pool, ann);
+	ck_assert_uint_eq(pools_clients(segment, pool), 1);
+	ck_assert_uint_eq(databases_clients(segment, database), 1);
+	ck_assert_uint_eq(users_clients(segment, ann), 1);
+}
+END_TEST
+
+START_TEST(limits_of_clients_count_over_all_workers)
+{
+	ck_assert_int_eq(enter(0, "db", "ann", 2, 0), POOLS_ENTERED);
+	ck_assert_int_eq(enter(1, "db", "bob", 2, 0), POOLS_ENTERED);
+	ck_assert_int_eq(enter(1, "db", "cid", 2, 0), POOLS_DATABASE_FULL);
+	ck_assert_int_eq(enter(0, "db2", "ann", 2, 1), POOLS_USER_FULL);
+	ck_assert_int_eq(enter(0, "db2", "ann", 2, 2), POOLS_ENTERED);
+	/* Who was refused is not counted. */
+	ck_assert_uint_eq(databases_clients(segment, databases_find(segment,
+	    "db")), 2);
+	ck_assert_uint_eq(users_clients(segment, users_find(segment, "cid")),
+	    0);
+}
+END_TEST
+
+START_TEST(the_dead_are_not_in)
+{
+	ck_assert_int_eq(enter(0, "db", "ann", 0, 0), POOLS_ENTERED);
+	ck_assert_int_eq(enter(1, "db", "ann", 0, 0), POOLS_ENTERED);
+	pools_forget_clients(segment, 1);
+	ck_assert_uint_eq(databases_clients(segment, databases_find(segment,
+	    "db")), 1);
+	ck_assert_uint_eq(users_clients(segment, users_find(segment, "ann")),
+	    1);
+	ck_assert_uint_eq(pools_clients(segment, pools_find(segment, "db",
+	    "forced")), 1);
+}
+END_TEST
+
+START_TEST(who_is_not_in_cannot_leave)
+{
+	ck_assert_int_eq(enter(0, "db", "ann", 0, 0), POOLS_ENTERED);
+	pools_leave(segment, 1, pools_find(segment, "db", "forced"),
+	    users_find(segment, "ann"));
+}
+END_TEST
+
 START_TEST(an_index_that_points_beyond_the_table_aborts)
 {
 	for (uint32_t i = 0; i < 2 * ROWS; i++)
@@ -196,6 +264,11 @@ main(void)
 	tcase_add_test(tests, what_was_made_is_found_and_made_once);
 	tcase_add_test(tests, names_count_with_their_case_and_to_their_end);
 	tcase_add_test(tests, locks_of_new_rows_are_free);
+	tcase_add_test(tests, clients_are_counted_for_pool_database_and_user);
+	tcase_add_test(tests, limits_of_clients_count_over_all_workers);
+	tcase_add_test(tests, the_dead_are_not_in);
+	tcase_add_test_raise_signal(tests, who_is_not_in_cannot_leave,
+	    SIGABRT);
 	tcase_add_loop_test(tests,
 	    a_name_that_does_not_fit_is_refused_not_cut, 0,
 	    ARRAY_LENGTH(lengths));

@@ -502,7 +502,7 @@ settle(void)
 
 			if (slot == vacant)
 				continue;
-			caller.now += world.policy.login_retry;
+			caller.now += POOL_RETRY_MOST(world.policy.login_retry);
 			busy |= drain(&caller);
 			busy |= open_one(&caller, false);
 		}
@@ -572,7 +572,7 @@ check_size(void)
 	struct pool_caller caller = worker(1);
 	uint32_t rows = 0;
 
-	caller.now += world.policy.login_retry;
+	caller.now += POOL_RETRY_MOST(world.policy.login_retry);
 	while (open_one(&caller, true))
 		continue;
 	for (uint32_t row = 0; row < WORLD_SERVERS; row++)
