@@ -34,7 +34,7 @@ reply_error(struct buffer *reply, const char *sqlstate, const char *text,
 	struct writer writer = writer_of(bytes, sizeof(bytes));
 
 	write_error_response(&writer, &(struct notice){ "ERROR", sqlstate,
-	    cut(text, copies[0]), cut(detail, copies[1]) });
+	    cut(text, copies[0]), cut(detail, copies[1]), NULL });
 	return append(reply, &writer);
 }
 
@@ -57,7 +57,7 @@ reply_notice(struct buffer *reply, const char *text, const char *detail)
 
 	write_notice_response(&writer, &(struct notice){ "NOTICE",
 	    SQLSTATE_SUCCESSFUL_COMPLETION, cut(text, copies[0]),
-	    cut(detail, copies[1]) });
+	    cut(detail, copies[1]), NULL });
 	return append(reply, &writer);
 }
 

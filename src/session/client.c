@@ -14,6 +14,7 @@
 #include "session/server.h"
 #include "wire/framing.h"
 #include "wire/messages.h"
+#include "wire/pooler_errors.h"
 
 #define CLIENT_TAG 0x6c1e47a5
 
@@ -360,7 +361,11 @@ client_fail(struct client *client, const char *sqlstate, const char *text)
 	uint8_t memory[512];
 	struct writer writer = writer_of(memory, sizeof(memory));
 	char short_text[128];	/* PgBouncer's limit */
-	struct notice notice = { "FATAL", sqlstate, short_text, NULL };
+	const struct pooler_error *error = pooler_error_of(text);
+	/* What is not said by ourselves has its own SQLSTATE. */
+	bool ours = strcmp(sqlstate, SQLSTATE_OF_POOLER) == 0;
+	struct notice notice = { "FATAL", ours ? error->sqlstate : sqlstate,
+	    short_text, NULL, ours ? error->hint : NULL };
 	char reason[128];
 
 	if (client_phase(client) == CLIENT_CLOSED)
@@ -803,7 +808,7 @@ notify_of_wait(struct client *client)
 	struct writer writer = writer_of(memory, sizeof(memory));
 	struct notice notice = { "NOTICE", SQLSTATE_SUCCESSFUL_COMPLETION,
 	    "No server connection available in postgres backend, client "
-	    "being queued", NULL };
+	    "being queued", NULL, NULL };
 
 	client->notified = true;
 	write_notice_response(&writer, &notice);

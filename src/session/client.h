@@ -84,7 +84,7 @@ void client_resume_reading(struct client *client);
 
 /*
  * Closes; the reason goes to the log.  client_fail also tells the client:
- * FATAL, this SQLSTATE and this text.
+ * FATAL, this SQLSTATE and this text; SQLSTATE_OF_POOLER: the text's own.
  */
 void client_close(struct client *client, const char *reason);
 void client_fail(struct client *client, const char *sqlstate,

@@ -41,7 +41,10 @@ struct sessions_owner {
 	void	(*on_console_gone)(void *context, struct client *client);
 };
 
-/* What PgBouncer gives its own errors; drivers know it. */
+/*
+ * For what we say ourselves: PgBouncer's one for all, or the one that
+ * wire/pooler_errors.def has for the text.
+ */
 #define SQLSTATE_OF_POOLER "08P01"
 
 /* Room in front of what is read, for what is left of the last time. */

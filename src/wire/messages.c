@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "wire/pooler_errors.h"
+
 /* Not versions: numbers that no version will ever have. */
 #define SSL_REQUEST_CODE 80877103
 #define CANCEL_REQUEST_CODE 80877102
@@ -50,10 +52,13 @@ put_notice(struct writer *writer, uint8_t type, const struct notice *notice)
 {
 	writer_begin(writer, type);
 	put_field(writer, 'S', notice->severity);
+	put_field(writer, 'V', notice->severity);
 	put_field(writer, 'C', notice->sqlstate);
 	put_field(writer, 'M', notice->text);
 	if (notice->detail != NULL)
 		put_field(writer, 'D', notice->detail);
+	if (notice->hint != NULL)
+		put_field(writer, 'H', notice->hint);
 	writer_u8(writer, 0);
 	writer_end(writer);
 }
@@ -73,9 +78,11 @@ write_notice_response(struct writer *writer, const struct notice *notice)
 void
 write_fatal(struct writer *writer, const char *text)
 {
+	const struct pooler_error *error = pooler_error_of(text);
+
 	write_error_response(writer, &(struct notice){
-	    .severity = "FATAL", .sqlstate = SQLSTATE_PROTOCOL_VIOLATION,
-	    .text = text });
+	    .severity = "FATAL", .sqlstate = error->sqlstate,
+	    .text = text, .hint = error->hint });
 }
 
 static void
@@ -267,7 +274,7 @@ read_error_response(struct reader body, struct notice *notice_out)
 	uint8_t code;
 
 	*notice_out = (struct notice){ "ERROR", SQLSTATE_INTERNAL_ERROR, "",
-	    NULL };
+	    NULL, NULL };
 	while ((code = reader_u8(&body)) != 0) {
 		const char *text = reader_string(&body);
 

@@ -65,17 +65,17 @@ struct notice {
 	const char	*sqlstate;
 	const char	*text;
 	const char	*detail;	/* NULL: none */
+	const char	*hint;		/* NULL: none */
 };
 
 /* --- towards clients ---------------------------------------------------- */
 
 /*
- * Exactly the fields S, C, M (and D if there is a detail), as PgBouncer
- * does; no V.
+ * The fields S, V, C, M, and D and H if there is a detail or a hint.
  */
 void write_error_response(struct writer *writer, const struct notice *notice);
 void write_notice_response(struct writer *writer, const struct notice *notice);
-/* The error of a pooler that gives a client up: FATAL, 08P01, text. */
+/* A pooler gives a client up: FATAL, text, and what belongs to it. */
 void write_fatal(struct writer *writer, const char *text);
 
 void write_authentication_ok(struct writer *writer);

@@ -38,8 +38,8 @@ bool fake_client_read(int fd, struct message *message_out);
 void fake_client_expect(int fd, char type, struct message *message_out);
 
 /*
- * The next message is an ErrorResponse with exactly the fields S, C and M of
- * these values (FATAL or ERROR).
+ * The next message is an ErrorResponse with exactly the fields S, V, C and M
+ * of these values (FATAL or ERROR), perhaps a hint, and no more.
  */
 void fake_client_expect_error(int fd, const char *severity,
     const char *sqlstate, const char *text);

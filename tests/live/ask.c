@@ -139,7 +139,7 @@ ck_login_fails(struct pooler *pooler, const char *conninfo,
 	PGconn *conn = try_login(pooler, conninfo);
 	/* PgBouncer before 1.25 did not pass on a server's SQLSTATE. */
 	const char *wanted = text("FATAL:  %s: %s\n", pooler_is_pgusher() ?
-	    sqlstate : "08P01", message);
+	    pooler_sqlstate(sqlstate, message) : "08P01", message);
 	const char *got = PQerrorMessage(conn);
 	const char *fatal = strstr(got, "FATAL:");
 
@@ -264,7 +264,11 @@ ck_query_fails(PGconn *conn, const char *sql, const char *sqlstate,
 	const char *got_state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *got = PQresultErrorField(result,
 	    PG_DIAG_MESSAGE_PRIMARY);
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY);
 
+	/* The console's errors are PgBouncer's. */
+	if (severity != NULL && strcmp(severity, "FATAL") == 0)
+		sqlstate = pooler_sqlstate(sqlstate, message);
 	ck_assert_msg(!worked(result), "%s\nworked, wanted %s", sql,
 	    sqlstate);
 	ck_assert_msg(got_state != NULL && strcmp(got_state, sqlstate) == 0,

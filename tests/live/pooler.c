@@ -35,6 +35,38 @@ pooler_is_pgusher(void)
 	    "pgbouncer", 9) != 0;
 }
 
+#define SQLSTATE(name, code) static const char SQLSTATE_##name[] = code;
+#include "wire/sqlstates.def"
+#undef SQLSTATE
+
+static const struct {
+	const char	*text, *sqlstate, *hint;
+} errors[] = {
+#define POOLER_ERROR(text, state, hint) { text, SQLSTATE_##state, hint },
+#include "wire/pooler_errors.def"
+#undef POOLER_ERROR
+};
+
+const char *
+pooler_sqlstate(const char *wanted, const char *message)
+{
+	size_t longest = 0;
+
+	if (!pooler_is_pgusher() || strcmp(wanted, "08P01") != 0 ||
+	    message == NULL)
+		return wanted;
+	for (size_t i = 0; i < ARRAY_LENGTH(errors); i++) {
+		size_t length = strlen(errors[i].text);
+
+		if (length > longest &&
+		    strncmp(message, errors[i].text, length) == 0) {
+			longest = length;
+			wanted = errors[i].sqlstate;
+		}
+	}
+	return wanted;
+}
+
 /* "name = value" unless the recipe has a line for the name. */
 static void
 add_setting(FILE *file, const char *settings, const char *name,

@@ -23,6 +23,12 @@ struct pooler {
 	bool	running;
 };
 
+/*
+ * PgBouncer's SQLSTATE for what it says itself is always 08P01: in a test that
+ * stands for the one that the manual lists for this text.
+ */
+const char *pooler_sqlstate(const char *wanted, const char *message);
+
 /* What a configuration is cooked from. All may be left out. */
 struct recipe {
 	/* Lines of [databases]; else `shop`, which is the cluster's. */

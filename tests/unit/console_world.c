@@ -141,6 +141,9 @@ read_fields(struct world *world, struct reader *body)
 		case 'S':
 			world->severity = text;
 			break;
+		case 'V':
+			ck_assert_str_eq(text, world->severity);
+			break;
 		case 'C':
 			world->sqlstate = text;
 			break;

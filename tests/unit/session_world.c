@@ -501,7 +501,7 @@ write_error(struct writer *writer, bool fatal, const char *from,
 {
 	char state[6] = "", text[256];
 	struct notice notice = { fatal ? "FATAL" : "ERROR", state, text,
-	    NULL };
+	    NULL, NULL };
 
 	snprintf(state, sizeof(state), "%.5s", from);
 	snprintf(text, sizeof(text), "%.*s", (int)length - 6, from + 6);

@@ -86,7 +86,7 @@ void expect_silence(int fd);
 void expect_end(int fd);
 /* The end, with Terminate before it or without. */
 void expect_goodbye(int fd);
-/* FATAL 08P01 with this text, then the end. */
+/* FATAL with this text and what belongs to it, then the end. */
 void expect_fatal(int fd, const char *text);
 /* A whole message of any kind; returns its type. */
 uint8_t receive_message(int fd, uint8_t *body, size_t size,

@@ -288,7 +288,7 @@ START_TEST(a_wrong_password_does_not)
 	send_password(client, "Secret");
 	ck_assert_int_eq(receive_message(client, body, sizeof(body),
 	    &length), 'E');
-	ck_assert_mem_eq(body, "SFATAL\0C", 8);
+	ck_assert_mem_eq(body, "SFATAL\0V", 8);
 	expect_end(client);
 	session_accepts_nothing(&world);
 }

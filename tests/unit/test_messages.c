@@ -64,18 +64,18 @@ START_TEST(an_end_needs_a_beginning)		/* expects SIGABRT */
 }
 END_TEST
 
-START_TEST(a_fatal_has_exactly_three_fields)
+START_TEST(a_fatal_has_severity_code_and_text)
 {
 	write_fatal(&writer, "no");
-	ck_written("E\0\0\0\27SFATAL\0C08P01\0Mno\0\0");
+	ck_written("E\0\0\0\36SFATAL\0VFATAL\0C08P01\0Mno\0\0");
 }
 END_TEST
 
 START_TEST(a_notice_may_have_a_detail)
 {
 	write_notice_response(&writer, &(struct notice){ "NOTICE",
-	    SQLSTATE_SUCCESSFUL_COMPLETION, "m", "d" });
-	ck_written("N\0\0\0\32SNOTICE\0C00000\0Mm\0Dd\0\0");
+	    SQLSTATE_SUCCESSFUL_COMPLETION, "m", "d", NULL });
+	ck_written("N\0\0\0\42SNOTICE\0VNOTICE\0C00000\0Mm\0Dd\0\0");
 }
 END_TEST
 
@@ -275,7 +275,7 @@ main(void)
 	tcase_add_test(tests, no_memory_at_all_fails);
 	tcase_add_test_raise_signal(tests, messages_do_not_nest, SIGABRT);
 	tcase_add_test_raise_signal(tests, an_end_needs_a_beginning, SIGABRT);
-	tcase_add_test(tests, a_fatal_has_exactly_three_fields);
+	tcase_add_test(tests, a_fatal_has_severity_code_and_text);
 	tcase_add_test(tests, a_notice_may_have_a_detail);
 	tcase_add_test(tests, authentication_requests);
 	tcase_add_test(tests, the_rest_of_a_login_reply);
