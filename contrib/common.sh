@@ -80,7 +80,7 @@ install_packages()
 
 # What ./configure and make need.
 build_packages='gcc make autoconf automake pkg-config xz-utils libc6-dev
-    libssl-dev libpq-dev libiniparser-dev uthash-dev'
+    libssl-dev libpq-dev libiniparser-dev uthash-dev libsystemd-dev'
 
 # A directory of our own that the user postgres can enter as well.
 make_work_directory()

@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "config/config.h"
 #include "pool/repair.h"
+#include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 #include "worker/worker.h"
 
@@ -43,6 +44,7 @@ show_version(void)
 	printf("pgusher %s\n", PACKAGE_VERSION);
 	printf("tls: %s\n", OpenSSL_version(OPENSSL_VERSION));
 	printf("configuration: iniparser\n");
+	printf("systemd: %s\n", service_support());
 	exit(0);
 }
 

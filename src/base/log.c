@@ -2,15 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LINE_BYTES 2048
+
+#define MARK_BYTES sizeof("<7>")
 
 static const struct {
 	const char	*name;
@@ -40,6 +45,7 @@ static const struct {
 static struct {
 	int	verbose;
 	bool	to_stderr;
+	bool	stderr_is_journal;
 	int	file_fd;
 	bool	to_syslog;
 	char	ident[64];
@@ -91,10 +97,27 @@ log_adjust(int verbose, bool to_syslog, const char *ident,
 	openlog(current.ident, LOG_PID, code == -1 ? LOG_DAEMON : code);
 }
 
+/* systemd names the file that it has connected: dev:ino. */
+static bool
+is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char name[48];
+	struct stat status;
+
+	if (stream == NULL || fstat(fd, &status) == -1)
+		return false;
+	snprintf(name, sizeof(name), "%" PRIu64 ":%" PRIu64,
+	    (uint64_t)status.st_dev, (uint64_t)status.st_ino);
+	return strcmp(stream, name) == 0;
+}
+
 void
 log_configure(const struct log_settings *settings)
 {
 	current.to_stderr = settings->to_stderr;
+	current.stderr_is_journal = settings->to_stderr &&
+	    is_journal(STDERR_FILENO);
 	log_set_file(settings->file_fd);
 	log_adjust(settings->verbose, settings->to_syslog,
 	    settings->syslog_ident, settings->syslog_facility);
@@ -128,14 +151,19 @@ write_stamp(char *line, size_t size)
 	    now.tv_nsec / 1000000, zone, (int)getpid());
 }
 
-/* A message of several lines stays one record for who reads by line. */
+/*
+ * A message of several lines stays one record for who reads by line; `mark`
+ * is what each of its lines begins with.
+ */
 static size_t
-append_indented(char *line, size_t length, size_t size, const char *text)
+append_indented(char *line, size_t length, size_t size, const char *mark,
+    const char *text)
 {
-	for (; *text != '\0' && length + 2 < size; text++) {
+	for (; *text != '\0' && length + MARK_BYTES + 2 < size; text++) {
 		line[length++] = *text;
 		if (*text == '\n')
-			line[length++] = '\t';
+			length += (size_t)snprintf(line + length,
+			    size - length, "%s\t", mark);
 	}
 	return length;
 }
@@ -148,6 +176,23 @@ write_all(int fd, const char *line, size_t length)
 	do
 		done = write(fd, line, length);
 	while (done == -1 && errno == EINTR);
+}
+
+/* The journal knows the time and the process; it wants the priority. */
+static void
+write_to_journal(enum log_level level, const char *message)
+{
+	char mark[MARK_BYTES], line[LINE_BYTES + 128];
+	int priority = levels[level].priority;
+	size_t length;
+
+	snprintf(mark, sizeof(mark), "<%d>", priority == -1 ? LOG_DEBUG :
+	    priority);
+	length = (size_t)snprintf(line, sizeof(line), "%s", mark);
+	length = append_indented(line, length, sizeof(line) - 1, mark,
+	    message);
+	line[length++] = '\n';
+	write_all(STDERR_FILENO, line, length);
 }
 
 void
@@ -167,10 +212,12 @@ log_write(enum log_level level, const char *format, ...)
 	length = write_stamp(line, sizeof(line));
 	length += (size_t)snprintf(line + length, sizeof(line) - length, "%s ",
 	    levels[level].name);
-	length = append_indented(line, length, sizeof(line) - 1, message);
+	length = append_indented(line, length, sizeof(line) - 1, "", message);
 	line[length++] = '\n';
 
-	if (current.to_stderr)
+	if (current.stderr_is_journal)
+		write_to_journal(level, message);
+	else if (current.to_stderr)
 		write_all(STDERR_FILENO, line, length);
 	if (current.file_fd != -1)
 		write_all(current.file_fd, line, length);

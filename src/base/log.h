@@ -3,7 +3,8 @@
  *
  *     2026-07-10 12:34:56.789 UTC [12345] LOG message
  *
- * to stderr, a file and syslog, each on its own switch.  One line is one
+ * to stderr, a file and syslog, each on its own switch.  Where stderr is the
+ * journal (JOURNAL_STREAM) it gets "<6>message" instead.  One line is one
  * write(2) on an O_APPEND file, so lines of several processes never mix.
  * A line break inside a message is followed by a tab.  State is per process
  * and inherited by fork; the file descriptor may be replaced at any time,

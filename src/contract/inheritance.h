@@ -18,10 +18,11 @@
 
 #define LISTENERS_MOST 64
 
-/* One listening socket; TCP ones are this slot's own (SO_REUSEPORT). */
+/* One listening socket: this slot's own (SO_REUSEPORT) unless all share it. */
 struct inherited_listener {
 	int	fd;
 	bool	is_unix;
+	bool	is_shared;
 };
 
 struct inheritance {

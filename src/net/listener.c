@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <ifaddrs.h>
 #include <netdb.h>
@@ -566,8 +567,8 @@ listener_open_unix(const struct listener_unix *unix_socket,
 		close(fd);
 		return false;
 	}
-	*listener_out = (struct listener){ .is_unix = true, .fd_count = 1,
-	    .fds = { fd } };
+	*listener_out = (struct listener){ .is_unix = true,
+	    .is_shared = true, .fd_count = 1, .fds = { fd } };
 	remember_file(listener_out, &sun, unix_socket->directory);
 	if (!give_to(unix_socket, sun.sun_path, error))
 		goto undo;
@@ -582,6 +583,64 @@ undo:
 	listener_remove(listener_out);
 	listener_close(listener_out);
 	return false;
+}
+
+static bool
+is_listening_stream(int fd)
+{
+	socklen_t length = sizeof(int);
+	int type, listening;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+	    type == SOCK_STREAM && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN,
+	    &listening, &length) == 0 && listening;
+}
+
+static bool
+name_adopted(struct listener *listener, int fd, struct error *error)
+{
+	struct bind_address address = { .length = sizeof(address.sa) };
+	const struct sockaddr_un *sun = (const void *)&address.sa;
+	const struct sockaddr_in *in = (const void *)&address.sa;
+
+	if (getsockname(fd, (struct sockaddr *)&address.sa,
+	    &address.length) == -1)
+		return error_system(error, "getsockname()");
+	switch (address.sa.ss_family) {
+	case AF_UNIX:
+		listener->is_unix = true;
+		snprintf(listener->text, sizeof(listener->text), "unix:%s%.*s",
+		    sun->sun_path[0] == '\0' ? "@" : "",
+		    (int)sizeof(sun->sun_path) - 1, sun->sun_path +
+		    (sun->sun_path[0] == '\0'));
+		return true;
+	case AF_INET:
+	case AF_INET6:
+		/* The port is at the same place in both. */
+		fill_port(&address, ntohs(in->sin_port));
+		snprintf(listener->text, sizeof(listener->text), "%s",
+		    address.text);
+		return true;
+	default:
+		return error_set(error, "it is neither TCP nor Unix");
+	}
+}
+
+bool
+listener_adopt(int fd, struct listener *listener_out, struct error *error)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	*listener_out = (struct listener){ .is_shared = true, .fd_count = 1,
+	    .fds = { fd } };
+	if (!is_listening_stream(fd))
+		return error_set(error, "it is not a listening socket");
+	if (!name_adopted(listener_out, fd, error))
+		return false;
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		return error_system(error, "fcntl()");
+	log_info("listening on %s", listener_out->text);
+	return true;
 }
 
 void

@@ -29,7 +29,8 @@
 struct listener {
 	char	 text[160];	/* "127.0.0.1:6432", "unix:/tmp/.s.PG…" */
 	bool	 is_unix;
-	unsigned fd_count;	/* TCP: one for each slot; Unix: one */
+	bool	 is_shared;	/* all slots accept on the same socket */
+	unsigned fd_count;	/* shared: one; else one for each slot */
 	int	 fds[LISTENER_SLOTS];
 	/* Unix: what to remove in the end; "" is an abstract name. */
 	char	 path[108];
@@ -74,6 +75,14 @@ bool listener_check_unix(const struct listener_unix *unix_socket,
 /* Checks as above, removes what a dead process left behind, and listens. */
 bool listener_open_unix(const struct listener_unix *unix_socket,
     struct listener *listener_out, struct error *error) MUST_CHECK;
+
+/*
+ * Takes over a socket that the service manager has opened and keeps: TCP or
+ * Unix, listening; all slots share it.  Its name is never removed.  False:
+ * it is something else; the descriptor is still the caller's.
+ */
+bool listener_adopt(int fd, struct listener *listener_out,
+    struct error *error) MUST_CHECK;
 
 /* Applies to all of its sockets from the next connection on. */
 void listener_defer_accept(const struct listener *listener, int seconds);

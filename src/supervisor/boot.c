@@ -115,6 +115,7 @@ is_only_instance(struct supervisor *supervisor, struct error *error)
 	struct listener_unix unix_socket = describe_unix(supervisor);
 
 	if (has_text(supervisor->config->unix_socket_dir) &&
+	    supervisor->service.passed_fds == 0 &&
 	    !listener_check_unix(&unix_socket, error))
 		return false;
 	return pidfile_check(supervisor->config->pidfile, error);
@@ -201,9 +202,44 @@ listen_on_unix(struct supervisor *supervisor, struct error *error)
 	return true;
 }
 
+/* compat, 10.3: what is passed is all that there is. */
+static bool
+listen_on_passed(struct supervisor *supervisor, struct error *error)
+{
+	const struct config *config = supervisor->config;
+	unsigned count = supervisor->service.passed_fds;
+	struct error reason;
+
+	if (has_text(config->listen_addr))
+		log_warning("sockets passed from service manager, "
+		    "cf_listen_addr ignored");
+	if (has_text(config->unix_socket_dir) &&
+	    strcmp(config->unix_socket_dir, "/tmp") != 0)
+		log_warning("sockets passed from service manager, "
+		    "cf_unix_socket_dir ignored");
+	if (count > LISTENERS_MOST)
+		return error_set(error, "%u sockets passed from service "
+		    "manager: more than %d", count, LISTENERS_MOST);
+	for (unsigned i = 0; i < count; i++) {
+		int fd = SERVICE_FIRST_FD + (int)i;
+
+		log_info("socket passed from service manager (fd %d)", fd);
+		if (!listener_adopt(fd, &supervisor->listeners[i], &reason))
+			return error_set(error, "cannot listen on fd %d, "
+			    "passed from service manager: %s", fd,
+			    reason.text);
+		listener_defer_accept(&supervisor->listeners[i],
+		    config->tcp_defer_accept);
+		supervisor->listener_count++;
+	}
+	return true;
+}
+
 static bool
 listen_everywhere(struct supervisor *supervisor, struct error *error)
 {
+	if (supervisor->service.passed_fds > 0)
+		return listen_on_passed(supervisor, error);
 	if (!listen_on_tcp(supervisor, error) ||
 	    !listen_on_unix(supervisor, error))
 		return false;
@@ -217,6 +253,7 @@ boot(struct supervisor *supervisor, struct error *error)
 {
 	supervisor->ready_fd = supervisor->pidfile.fd = -1;
 	supervisor->signals.fd = supervisor->log_fd = -1;
+	service_find(&supervisor->service);
 	if (!load_configuration(supervisor, error) ||
 	    !privileges_find(supervisor->config->user, &supervisor->identity,
 	    error) ||

@@ -14,6 +14,7 @@
 #include "supervisor/privileges.h"
 #include "supervisor/respawn.h"
 #include "supervisor/server_fds.h"
+#include "supervisor/service.h"
 #include "supervisor/signals.h"
 #include "supervisor/supervisor.h"
 
@@ -65,6 +66,7 @@ struct supervisor {
 	struct respawn			 respawn[ROSTER_SLOTS];
 	struct server_fds		 server_fds;
 	struct pidfile			 pidfile;
+	struct service			 service;
 	struct reload			 reload;
 	int				 ready_fd;	/* daemon_is_ready() */
 	bool				 detached;	/* has no stderr */

@@ -64,6 +64,7 @@ answer(struct supervisor *supervisor, bool ok, const struct error *error)
 			    "its RELOAD", reload->askers[i].slot);
 	}
 	reload->asker_count = 0;
+	service_reloaded(&supervisor->service);
 }
 
 static void
@@ -131,6 +132,7 @@ run(struct supervisor *supervisor)
 	struct config *config;
 	int bundle;
 
+	service_reloading(&supervisor->service, clock_now());
 	config = load(supervisor, &bundle, &error);
 	if (config == NULL) {
 		log_error("%s", error.text);

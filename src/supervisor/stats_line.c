@@ -56,3 +56,21 @@ stats_line_format(const struct stats_totals *before,
 #undef RATE
 #undef MEAN
 }
+
+void
+stats_line_for_status(const char *line, char *text, size_t size)
+{
+	size_t used = 0;
+
+	for (; *line != '\0' && used + sizeof("μs") < size; line++) {
+		if (strncmp(line, " us", 3) == 0 &&
+		    (line[3] == ',' || line[3] == '\0')) {
+			used += (size_t)snprintf(text + used, size - used,
+			    " μ");
+			line++;		/* the "s" is next */
+		} else {
+			text[used++] = *line;
+		}
+	}
+	text[used] = '\0';
+}

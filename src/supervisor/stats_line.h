@@ -15,4 +15,7 @@ void stats_line_format(const struct stats_totals *before,
     const struct stats_totals *after, usec_t elapsed, char *text,
     size_t size);
 
+/* The same for systemctl status, where it says "μs". */
+void stats_line_for_status(const char *line, char *text, size_t size);
+
 #endif

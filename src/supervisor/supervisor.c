@@ -79,13 +79,14 @@ hand_down_listeners(struct supervisor *supervisor, unsigned slot,
 {
 	for (unsigned i = 0; i < supervisor->listener_count; i++) {
 		const struct listener *listener = &supervisor->listeners[i];
-		unsigned own = listener->is_unix ? 0 : slot;
+		unsigned own = listener->is_shared ? 0 : slot;
 
 		for (unsigned j = 0; j < listener->fd_count; j++)
 			if (j != own)
 				close(listener->fds[j]);
 		inheritance->listeners[i] = (struct inherited_listener){
-		    listener->fds[own], listener->is_unix };
+		    listener->fds[own], listener->is_unix,
+		    listener->is_shared };
 	}
 	inheritance->listener_count = supervisor->listener_count;
 }
@@ -265,6 +266,7 @@ begin_drain(struct supervisor *supervisor, enum shutdown_mode mode)
 		atomic_store(&state->paused, 1);
 	if (supervisor->phase == SUPERVISOR_SERVING)
 		atomic_store(&state->shutdown_at, clock_now());
+	service_stopping(&supervisor->service);
 	atomic_store(&state->shutdown, mode);
 	if (mode == SHUTDOWN_NOW) {
 		enter(supervisor, SUPERVISOR_STOPPING);
@@ -432,6 +434,19 @@ act_on_order(struct supervisor *supervisor, unsigned slot,
 }
 
 static void
+say_when_ready(struct supervisor *supervisor)
+{
+	const struct roster_row *roster = supervisor->segment->roster;
+
+	if (supervisor->service.is_ready)
+		return;
+	for (unsigned i = 0; i < supervisor->workers; i++)
+		if (atomic_load(&roster[i].phase) != ROSTER_SERVING)
+			return;
+	service_ready(&supervisor->service);
+}
+
+static void
 listen_to_workers(struct supervisor *supervisor)
 {
 	struct order order;
@@ -439,6 +454,7 @@ listen_to_workers(struct supervisor *supervisor)
 	for (unsigned i = 0; i < supervisor->workers; i++)
 		while (children_hear(&supervisor->children, i, &order))
 			act_on_order(supervisor, i, &order);
+	say_when_ready(supervisor);
 }
 
 /*
@@ -456,14 +472,15 @@ static void
 take_stats(struct supervisor *supervisor, usec_t now)
 {
 	struct stats_totals totals;
-	char line[512];
+	char line[512], status[600];
 
 	stats_line_sum(supervisor->segment, &totals);
-	if (supervisor->config->log_stats) {
-		stats_line_format(&supervisor->stats_before, &totals,
-		    now - supervisor->stats_at, line, sizeof(line));
+	stats_line_format(&supervisor->stats_before, &totals,
+	    now - supervisor->stats_at, line, sizeof(line));
+	if (supervisor->config->log_stats)
 		log_info("%s", line);
-	}
+	stats_line_for_status(line, status, sizeof(status));
+	service_status(status);
 	supervisor->stats_before = totals;
 	supervisor->stats_at = now;
 	stats_take_snapshot(supervisor->segment, now);
@@ -516,6 +533,7 @@ look_at_the_clock(struct supervisor *supervisor)
 	if (now >= stats_due(supervisor))
 		take_stats(supervisor, now);
 	reload_check(supervisor, now);
+	service_pat_watchdog(&supervisor->service, now);
 }
 
 static int
@@ -530,6 +548,8 @@ next_look(const struct supervisor *supervisor)
 		until = now + VACANCIES_PERIOD;
 	if (stats_due(supervisor) < until)
 		until = stats_due(supervisor);
+	if (service_watchdog_due(&supervisor->service) < until)
+		until = service_watchdog_due(&supervisor->service);
 	for (unsigned i = 0; i < supervisor->workers; i++)
 		if (supervisor->children.row[i].pid == 0 &&
 		    respawn_due(&supervisor->respawn[i]) < until)

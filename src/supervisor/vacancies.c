@@ -70,7 +70,7 @@ vacancies_serve(struct supervisor *supervisor)
 		if (supervisor->children.row[slot].pid != 0)
 			continue;
 		for (unsigned i = 0; i < supervisor->listener_count; i++)
-			if (!supervisor->listeners[i].is_unix)
+			if (!supervisor->listeners[i].is_shared)
 				serve_listener(supervisor,
 				    supervisor->listeners[i].fds[slot]);
 	}

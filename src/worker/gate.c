@@ -24,6 +24,7 @@ struct door {
 	struct watch	 watch;
 	int		 fd;
 	bool		 is_unix;
+	bool		 is_shared;	/* with the other workers */
 };
 
 struct gate {
@@ -40,8 +41,8 @@ static on_event on_door;
 static bool
 open_door(struct door *door)
 {
-	/* One of the workers is woken for a Unix client, not all. */
-	uint32_t events = EPOLLIN | (door->is_unix ? EPOLLEXCLUSIVE : 0);
+	/* One of the workers is woken for a client, not all. */
+	uint32_t events = EPOLLIN | (door->is_shared ? EPOLLEXCLUSIVE : 0);
 
 	return loop_add(door->gate->loop, &door->watch, door->fd, events,
 	    on_door, door);
@@ -63,6 +64,7 @@ gate_open(const struct inheritance *inheritance, struct loop *loop,
 		door->gate = gate;
 		door->fd = inheritance->listeners[i].fd;
 		door->is_unix = inheritance->listeners[i].is_unix;
+		door->is_shared = inheritance->listeners[i].is_shared;
 		if (!open_door(door)) {
 			error_system(error, "could not watch a listening "
 			    "socket");
@@ -205,7 +207,9 @@ gate_close_tcp(struct gate *gate)
 		if (door->is_unix || door->fd == -1)
 			continue;
 		loop_remove(gate->loop, &door->watch);
-		empty_queue(door);
+		/* What the service manager keeps the next of us will serve. */
+		if (!door->is_shared)
+			empty_queue(door);
 		close(door->fd);
 		door->fd = -1;
 	}

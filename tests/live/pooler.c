@@ -187,7 +187,8 @@ start(struct pooler *pooler, const char *const *arguments)
 	while (arguments != NULL && *arguments != NULL && count < 14)
 		argv[count++] = *arguments++;
 	return process_start(&(struct spawn){ .argv = argv,
-	    .output = pooler->log, .death_signal = SIGKILL });
+	    .output = pooler->log, .death_signal = SIGKILL,
+	    .passed = pooler->passed });
 }
 
 void

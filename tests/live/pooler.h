@@ -21,6 +21,8 @@ struct pooler {
 	char	log[180];		/* what it wrote to stderr */
 	unsigned workers;
 	bool	running;
+	/* Set between prepare and launch; see struct spawn. */
+	const int *passed;
 };
 
 /*

@@ -29,6 +29,9 @@ become(const struct spawn *spawn, pid_t parent)
 	if (spawn->uid != 0 && (setgroups(0, NULL) == -1 ||
 	    setgid(spawn->gid) == -1 || setuid(spawn->uid) == -1))
 		_exit(126);
+	for (int i = 0; spawn->passed != NULL && spawn->passed[i] != -1; i++)
+		if (dup2(spawn->passed[i], 3 + i) == -1)
+			_exit(126);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* After setuid(), which forgets it. */

@@ -17,6 +17,7 @@ struct spawn {
 	uid_t			 uid;	/* 0: as we are */
 	gid_t			 gid;
 	int			 death_signal;	/* when we die */
+	const int		*passed;	/* become 3, 4, …; ends with -1 */
 };
 
 /* The pid, or -1. Call it from the main thread of a process. */

@@ -264,6 +264,28 @@ START_TEST(facilities_are_known_by_name)
 }
 END_TEST
 
+START_TEST(the_journal_gets_priorities)
+{
+	struct log_settings settings = { .to_stderr = true, .file_fd = -1 };
+	struct stat status;
+	char stream[64];
+	int pair[2], saved = dup(STDERR_FILENO);
+
+	ck_assert_int_eq(pipe2(pair, O_NONBLOCK), 0);
+	dup2(pair[1], STDERR_FILENO);
+	ck_assert_int_eq(fstat(STDERR_FILENO, &status), 0);
+	snprintf(stream, sizeof(stream), "%lu:%lu",
+	    (unsigned long)status.st_dev, (unsigned long)status.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_configure(&settings);
+	log_warning("one\ntwo");
+	log_info("three");
+	dup2(saved, STDERR_FILENO);
+	tube[0] = pair[0];
+	ck_assert_str_eq(logged(), "<4>one\n<4>\ttwo\n<6>three\n");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -282,6 +304,7 @@ main(void)
 	tcase_add_test(tests, a_new_file_closes_the_old_one);
 	tcase_add_test(tests, adjusting_leaves_the_file_alone);
 	tcase_add_test(tests, stderr_has_its_own_switch);
+	tcase_add_test(tests, the_journal_gets_priorities);
 	tcase_add_test(tests, a_file_that_cannot_be_opened_has_an_error);
 	tcase_add_test(tests, lines_of_several_processes_never_mix);
 	tcase_add_loop_test(tests, facilities_are_known_by_name, 0,

@@ -64,6 +64,18 @@ START_TEST(all_pools_and_workers_count)
 }
 END_TEST
 
+START_TEST(the_status_has_its_own_unit)
+{
+	char status[600];
+
+	stats_line_for_status("stats: 1 users/s, xact 2 us, wait 3 us",
+	    status, sizeof(status));
+	ck_assert_str_eq(status, "stats: 1 users/s, xact 2 μs, wait 3 μs");
+	stats_line_for_status("wait 3 us", status, 9);
+	ck_assert_uint_lt(strlen(status), 9);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -75,6 +87,7 @@ main(void)
 	tcase_add_test(tests, rates_are_per_second_and_times_per_event);
 	tcase_add_test(tests, nothing_happened_in_no_time);
 	tcase_add_test(tests, all_pools_and_workers_count);
+	tcase_add_test(tests, the_status_has_its_own_unit);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
