@@ -576,6 +576,16 @@ needs_server(uint8_t type)
 	}
 }
 
+bool
+client_may_send(struct client *client, uint8_t type)
+{
+	if (LIKELY(type != MESSAGE_QUERY ||
+	    !client->sessions->config->disable_pqexec))
+		return true;
+	client_fail(client, SQLSTATE_OF_POOLER, "PQexec disallowed");
+	return false;
+}
+
 /* The end of a COPY that failed already, or a Flush of nothing. */
 static bool
 means_nothing_here(uint8_t type)
@@ -638,6 +648,8 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 			client_fail(client, SQLSTATE_OF_POOLER, "unknown pkt");
 			return;
 		}
+		if (!client_may_send(client, frame.type))
+			return;
 		break;
 	}
 	if (at == length)

@@ -69,6 +69,9 @@ void client_begin_relay(struct client *client);
 void client_take_server(struct client *client, uint32_t server_row);
 
 
+/* disable_pqexec: false, and it is closed, if it may not send this. */
+bool client_may_send(struct client *client, uint8_t type) MUST_CHECK;
+
 /* Its server failed a check before anything was sent: takes another one. */
 void client_retry(struct client *client);
 

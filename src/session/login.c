@@ -112,7 +112,29 @@ append(struct buffer *reply, const struct writer *writer)
 	    writer->used);
 }
 
-/* BackendKeyData and ReadyForQuery. */
+/* login_notify_message, as far as it fits, cut between two characters. */
+static bool
+append_notice(const struct client *client, struct buffer *reply)
+{
+	const char *message = client->sessions->config->login_notify_message;
+	size_t length = strlen(message);
+	char text[1024];
+	uint8_t memory[sizeof(text) + 64];
+	struct writer writer = writer_of(memory, sizeof(memory));
+
+	if (message[0] == '\0')
+		return true;
+	if (length >= sizeof(text))
+		length = sizeof(text) - 1;
+	while (length > 0 && (message[length] & 0xc0) == 0x80)
+		length--;
+	snprintf(text, sizeof(text), "%.*s", (int)length, message);
+	write_notice_response(&writer, &(struct notice){ "NOTICE",
+	    SQLSTATE_SUCCESSFUL_COMPLETION, text, NULL, NULL });
+	return append(reply, &writer);
+}
+
+/* BackendKeyData and ReadyForQuery; the console greets by itself. */
 static bool
 append_end(struct client *client, struct buffer *reply)
 {
@@ -124,6 +146,10 @@ append_end(struct client *client, struct buffer *reply)
 	atomic_store(&client->sessions->segment->cancel_keys[client->row],
 	    key);
 	write_backend_key_data(&writer, &pair);
+	if (!append(reply, &writer) || (client->view != NULL &&
+	    !append_notice(client, reply)))
+		return false;
+	writer = writer_of(memory, sizeof(memory));
 	write_ready_for_query(&writer, TRANSACTION_NONE);
 	return append(reply, &writer);
 }
@@ -785,6 +811,24 @@ negotiate(struct client *client, const struct startup *startup)
 	return client_send(client, writer.bytes, writer.used);
 }
 
+/* The name is cut where that is needed to show the address. */
+static void
+add_host(struct client *client)
+{
+	const struct client_row *row = client_row(client);
+	struct parameters *parameters = client->sessions->parameters;
+	int index = parameters_index(parameters, "application_name");
+	const char *name = client->login->given.values[index];
+	char address[ADDRESS_TEXT_BYTES], value[PARAMETER_VALUE_BYTES];
+
+	address_format(&row->remote, row->remote_pid, address,
+	    sizeof(address));
+	snprintf(value, sizeof(value), "%.*s - %s", (int)(sizeof(value) -
+	    strlen(" - ") - strlen(address) - 1),
+	    name[0] != '\0' ? name : "app", address);
+	parameters_put(parameters, &client->login->given, index, value);
+}
+
 static void
 on_startup(struct client *client, const struct startup *startup)
 {
@@ -793,6 +837,8 @@ on_startup(struct client *client, const struct startup *startup)
 	if (!take_parameters(client, startup) || !count(client) ||
 	    !negotiate(client, startup))
 		return;
+	if (client->sessions->config->application_name_add_host)
+		add_host(client);
 	if (client->sessions->config->log_connections)
 		client_log(LOG_LEVEL_LOG, client, "login attempt: db=%s "
 		    "user=%s tls=no replication=no", login->database,

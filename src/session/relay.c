@@ -59,6 +59,8 @@ relay_is_at_rest(const struct server *server)
 static bool
 ask(struct client *client, struct server *server, uint8_t type)
 {
+	if (!client_may_send(client, type))
+		return false;
 	switch (type) {
 	case MESSAGE_QUERY:
 	case MESSAGE_PARSE:

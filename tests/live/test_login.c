@@ -489,6 +489,37 @@ START_TEST(a_second_startup_packet_during_sasl_is_refused)
 }
 END_TEST
 
+START_TEST(a_notice_may_come_with_the_login)
+{
+	struct pooler *pooler = pooler_start(.settings =
+	    "login_notify_message = Caf\303\251 closes at 5\n");
+	static struct message message;
+	bool noticed = false;
+	int client;
+
+	/* One that waits for the first server, and one that does not. */
+	for (unsigned i = 0; i < 2; i++) {
+		client = fake_client_begin(pooler->port, "app", "shop");
+		fake_client_expect(client, 'K', NULL);
+		fake_client_expect(client, 'N', &message);
+		ck_assert_str_eq(error_field(&message, 'S'), "NOTICE");
+		ck_assert_str_eq(error_field(&message, 'C'), "00000");
+		ck_assert_str_eq(error_field(&message, 'M'),
+		    "Caf\303\251 closes at 5");
+		ck_assert(fake_client_read(client, &message));
+		ck_assert_int_eq(message.type, 'Z');
+		close(client);
+	}
+	client = fake_client_begin(pooler->port, "admin", "pgbouncer");
+	do {
+		ck_assert(fake_client_read(client, &message));
+		noticed |= message.type == 'N';
+	} while (message.type != 'Z');
+	ck_assert(!noticed);
+	close(client);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -532,6 +563,7 @@ main(void)
 	tcase_add_test(tests, bytes_behind_a_request_for_tls_are_refused);
 	tcase_add_test(tests, the_unix_socket_serves_as_well);
 	if (pooler_is_pgusher()) {
+		tcase_add_test(tests, a_notice_may_come_with_the_login);
 		tcase_add_test(tests, a_newer_protocol_is_negotiated_down);
 		tcase_add_test(tests,
 		    a_second_startup_packet_during_sasl_is_refused);

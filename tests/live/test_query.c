@@ -785,10 +785,36 @@ START_TEST(the_host_can_be_added_to_the_application_name)
 	PGconn *client = connect_as(pooler,
 	    "user=app dbname=shop application_name=psql");
 
+	PGconn *nameless = connect_as(pooler, "user=app dbname=shop");
+	const char *name;
+
 	if (pooler_lacks(pooler, "application_name_add_host"))
 		return;
-	ck_assert_ptr_nonnull(strstr(query_value(client,
-	    "show application_name"), "psql - 127.0.0.1:"));
+	name = query_value(client, "show application_name");
+	ck_assert_msg(strncmp(name, "psql - 127.0.0.1:", 17) == 0, "%s",
+	    name);
+	name = query_value(nameless, "show application_name");
+	ck_assert_msg(strncmp(name, "app - 127.0.0.1:", 16) == 0, "%s", name);
+	/* It is the same all the time, and what it is set to replaces it. */
+	ck_query_value(nameless, "show application_name", name);
+	ck_query_ok(client, "set application_name = 'own'");
+	ck_query_value(client, "show application_name", "own");
+}
+END_TEST
+
+START_TEST(simple_queries_can_be_forbidden)
+{
+	struct pooler *pooler = pool_of(1, "disable_pqexec = 1\n");
+	PGconn *client = connect_to(login_string(pooler,
+	    "user=app dbname=shop"));
+
+	ck_extended_value(client, "select 'extended'", "extended");
+	ck_query_fails(client, "select 1", "0A000", "PQexec disallowed");
+	ck_connection_lost(client);
+	/* The server is as it was. */
+	client = connect_to(login_string(pooler, "user=app dbname=shop"));
+	ck_extended_value(client, "select 'again'", "again");
+	ck_query_ok(connect_console(pooler), "show pools");
 }
 END_TEST
 
@@ -892,6 +918,7 @@ main(void)
 	tcase_add_test(tests, a_value_with_quotes_is_quoted);
 	tcase_add_test(tests,
 	    the_host_can_be_added_to_the_application_name);
+	tcase_add_test(tests, simple_queries_can_be_forbidden);
 	tcase_add_test(tests, an_idle_server_is_checked_before_use);
 	tcase_add_test(tests, a_check_query_that_fails_hurts_no_client);
 	tcase_add_test(tests,
