@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "config/config.h"
+#include "helper/helper.h"
 #include "pool/repair.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
@@ -170,6 +171,7 @@ main(int argc, char **argv)
 {
 	static const struct supervisor_lives lives = {
 		.worker_run = worker_run,
+		.helper_run = helper_run,
 		.repair_after_death = repair_after_death,
 	};
 	struct command_line line;

@@ -7,6 +7,8 @@
  *                      inbox of slot i: many write, slot i reads
  *   worker 0..N-1  ---------------------------------------------> worker i
  *   worker 0..N-1  ---- inbox of the supervisor ----------------> supervisor
+ *   worker 0..N-1  ---- questions (questions.h) ----------------> helper
+ *   helper         ---- answers, by the inbox of slot i ---------> worker i
  *   worker i      <===== orders: one pair for each life =========> supervisor
  */
 #ifndef CONTRACT_INHERITANCE_H
@@ -33,6 +35,7 @@ struct inheritance {
 	int		 inbox_fd;	/* what this slot reads */
 	int		 outbox_fds[ROSTER_SLOTS + 1]; /* write ends by slot;
 					   the last is the supervisor's */
+	int		 helper_fd;	/* questions: workers write, it reads */
 	int		 lifeline_fd;	/* EOF: the supervisor is gone */
 	struct inherited_listener listeners[LISTENERS_MOST];
 	unsigned	 listener_count;

@@ -36,7 +36,8 @@ struct order {
 
 enum inbox_kind {
 	INBOX_SERVER = 1,	/* fd: the server connection of this row */
-	INBOX_CLIENT		/* fd: an accepted client, nothing read yet */
+	INBOX_CLIENT,		/* fd: an accepted client, nothing read yet */
+	INBOX_ANSWER		/* from the helper: see questions.h */
 };
 
 struct inbox_message {

@@ -15,12 +15,13 @@
 enum mail_kind {
 	MAIL_GIVEN = 1,		/* a server is yours for this client */
 	MAIL_ADOPT,		/* see to it that this server gets closed */
-	MAIL_POOL		/* something about this pool is known now */
+	MAIL_POOL,		/* something about this pool is known now */
+	MAIL_HOST		/* this host name has been looked up */
 };
 
 struct mail {
 	uint32_t kind;
-	uint32_t row;		/* client, server or pool */
+	uint32_t row;		/* client, server, pool or host */
 	uint32_t generation;
 };
 

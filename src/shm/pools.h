@@ -52,6 +52,7 @@ struct pool_row {
 	uint32_t	 opening_count;	/* of those: being opened */
 	uint32_t	 closing_count;	/* of those: saying goodbye */
 	usec_t		 worn_out_at;	/* one was closed for its age */
+	_Atomic uint32_t host_turn;	/* which of several hosts is next */
 	usec_t		 failed_at;	/* last failed attempt; 0: none since */
 	char		 failure[FAILURE_BYTES];  /* the text for clients */
 	char		 failure_state[6];	/* its SQLSTATE */

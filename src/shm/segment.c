@@ -17,6 +17,7 @@
 #define POOLS_MOST 4096
 #define DATABASES_MOST 4096
 #define USERS_MOST 65536
+#define HOSTS_MOST 4096
 /* Sockets that max_client_conn does not count: console, refused, cancels. */
 #define CLIENTS_BESIDE 1024
 
@@ -30,6 +31,7 @@ segment_size_for(uint32_t workers, uint32_t clients)
 		.pools = POOLS_MOST,
 		.databases = DATABASES_MOST,
 		.users = USERS_MOST,
+		.hosts = HOSTS_MOST,
 	};
 
 	if (size.clients < CLIENTS_LEAST)
@@ -93,6 +95,8 @@ lay_out(struct segment *segment, struct layout *layout)
 	    2 * (size_t)size->pools);
 	segment->mailboxes = place(layout, sizeof(*segment->mailboxes),
 	    ROSTER_SLOTS);
+	segment->hosts_head = place(layout, sizeof(*segment->hosts_head), 1);
+	segment->hosts = place(layout, sizeof(*segment->hosts), size->hosts);
 }
 
 static bool
@@ -123,6 +127,7 @@ fill_in(struct segment *segment)
 	    STATE_NONCE_BYTES) == 1);
 	for (unsigned i = 0; i < segment->size.workers; i++)
 		lock_create(&segment->mailboxes[i].lock);
+	hosts_create(segment);
 }
 
 struct segment *

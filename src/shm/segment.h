@@ -8,7 +8,8 @@
  *
  *   state | roster | clients | cancel keys | servers | their values | pools |
  *   their tallies | databases | users | indexes of names | clients that are
- *   in | stats [worker][pool] | snapshots [2][pool] | mailboxes
+ *   in | stats [worker][pool] | snapshots [2][pool] |
+ *   mailboxes | host names
  */
 #ifndef SHM_SEGMENT_H
 #define SHM_SEGMENT_H
@@ -16,6 +17,7 @@
 #include "base/base.h"
 #include "base/error.h"
 #include "shm/clients.h"
+#include "shm/hosts.h"
 #include "shm/mailbox.h"
 #include "shm/pools.h"
 #include "shm/roster.h"
@@ -25,7 +27,7 @@
 
 struct segment_size {
 	uint32_t workers;	/* slots in use, at most ROSTER_SLOTS */
-	uint32_t clients, servers, pools, databases, users;
+	uint32_t clients, servers, pools, databases, users, hosts;
 };
 
 struct segment {		/* private to each process, inherited by fork */
@@ -50,6 +52,8 @@ struct segment {		/* private to each process, inherited by fork */
 	struct stats_history	*history;
 	struct stats_totals	*snapshots;	/* [2][pools] */
 	struct mailbox		*mailboxes;	/* [ROSTER_SLOTS] */
+	struct hosts_head	*hosts_head;
+	struct host_row		*hosts;
 	int			 wake_fds[ROSTER_SLOTS + 1]; /* eventfds; the
 					   last is the supervisor's */
 };

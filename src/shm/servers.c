@@ -21,6 +21,7 @@ servers_claim(struct segment *segment, uint32_t worker, uint32_t pool,
 		return NO_ROW;
 	server = &segment->servers[row];
 	server->client = server->target = NO_ROW;
+	atomic_store(&server->host, NO_ROW);
 	atomic_store(&server->worker, worker);
 	atomic_store(&server->pool, pool);
 	atomic_store(&server->phase, phase);

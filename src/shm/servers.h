@@ -37,6 +37,12 @@ enum server_phase {
 	SERVER_PHASES
 };
 
+enum close_need {
+	CLOSE_NOT_NEEDED = 0,
+	CLOSE_NEEDED,		/* the configuration names another place */
+	CLOSE_OBSOLETE		/* its host name leads to another address */
+};
+
 /* What a server connection was told last, by tracked parameter. */
 #define PARAMETERS_MOST 16
 #define PARAMETER_VALUE_BYTES 128	/* with the final NUL */
@@ -58,7 +64,8 @@ struct server_row {
 	uint32_t	 client;	/* GIVEN, ACTIVE: row */
 	uint32_t	 client_generation;
 	uint32_t	 next, prev;	/* the pool's idle list */
-	uint32_t	 close_needed;	/* close when next released */
+	uint32_t	 close_needed;	/* close when next released: enum
+					   close_need */
 	uint32_t	 cancels;	/* cancel links under way to it */
 	uint32_t	 from_reserve;	/* opened beyond pool_size; for the log */
 	uint32_t	 target;	/* CANCEL_LINK: about whom, … */
@@ -70,7 +77,10 @@ struct server_row {
 	usec_t		 request_at;
 	uint32_t	 backend_pid, backend_secret;
 	uint32_t	 id;
-	struct address	 remote, local;
+	struct address	 remote, local;	/* Unix: which of the hosts of the
+					   database, in bytes[0] */
+	_Atomic uint32_t host;		/* the name it was found by, a row of
+					   hosts.h; NO_ROW: an address */
 	uint8_t		 digest[16];	/* of its parameter values */
 	char		 application_name[64];	/* of those; for reports */
 };

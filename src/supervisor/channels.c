@@ -34,12 +34,14 @@ channels_open(struct channels *channels, unsigned slots, struct error *error)
 	INVARIANT(slots <= ROSTER_SLOTS);
 	channels->slots = slots;
 	channels->lifeline[0] = channels->lifeline[1] = -1;
+	channels->questions[0] = channels->questions[1] = -1;
 	for (unsigned i = 0; i <= ROSTER_SLOTS; i++)
 		channels->inboxes[i] = channels->outboxes[i] = -1;
 	for (unsigned i = 0; i < slots; i++)
 		if (!open_inbox(channels, i, error))
 			goto undo;
-	if (!open_inbox(channels, CHANNELS_SUPERVISOR, error))
+	if (!open_inbox(channels, CHANNELS_SUPERVISOR, error) ||
+	    !fdpass_pair(channels->questions, error))
 		goto undo;
 	if (pipe2(channels->lifeline, O_CLOEXEC | O_NONBLOCK) == 0)
 		return true;
@@ -56,6 +58,8 @@ channels_close(struct channels *channels)
 		close_end(&channels->inboxes[i]);
 		close_end(&channels->outboxes[i]);
 	}
+	close_end(&channels->questions[0]);
+	close_end(&channels->questions[1]);
 	close_end(&channels->lifeline[0]);
 	close_end(&channels->lifeline[1]);
 }
@@ -66,5 +70,15 @@ channels_leave(struct channels *channels, unsigned slot)
 	for (unsigned i = 0; i <= ROSTER_SLOTS; i++)
 		if (i != slot)
 			close_end(&channels->inboxes[i]);
+	close_end(&channels->questions[0]);
+	close_end(&channels->lifeline[1]);
+}
+
+void
+channels_leave_for_helper(struct channels *channels)
+{
+	for (unsigned i = 0; i <= ROSTER_SLOTS; i++)
+		close_end(&channels->inboxes[i]);
+	close_end(&channels->questions[1]);
 	close_end(&channels->lifeline[1]);
 }

@@ -2,7 +2,7 @@
  * The channels between processes that outlive each single worker.
  *
  * An inbox belongs to a slot: what is in it when a worker dies is read by its
- * replacement.  The lifeline has one write end, here: its other ends see the
+ * replacement, and so it is with questions to the helper.  The lifeline has one write end, here: its other ends see the
  * end of file when the supervisor is gone, however it went.
  */
 #ifndef SUPERVISOR_CHANNELS_H
@@ -18,6 +18,7 @@ struct channels {
 	unsigned slots;
 	int	 inboxes[ROSTER_SLOTS + 1];	/* read ends; -1: unused */
 	int	 outboxes[ROSTER_SLOTS + 1];	/* write ends */
+	int	 questions[2];			/* to the helper: [0] is its */
 	int	 lifeline[2];
 };
 
@@ -27,5 +28,7 @@ void channels_close(struct channels *channels);
 
 /* In the child of this slot: only its own inbox, no hold on the lifeline. */
 void channels_leave(struct channels *channels, unsigned slot);
+/* In the helper: only the questions. */
+void channels_leave_for_helper(struct channels *channels);
 
 #endif

@@ -33,8 +33,8 @@ hang_up(struct child *child)
 }
 
 /* A child that held an end of its siblings' orders would hide their death. */
-static void
-leave(struct children *children)
+void
+children_leave(struct children *children)
 {
 	for (unsigned i = 0; i < children->slots; i++)
 		hang_up(&children->row[i]);
@@ -57,7 +57,7 @@ children_fork(struct children *children, unsigned slot, usec_t now,
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
-		leave(children);
+		children_leave(children);
 		*orders_fd_out = pair[1];
 		return 0;
 	}
@@ -105,9 +105,10 @@ children_reap(struct children *children, usec_t now, struct death *death_out)
 	pid_t pid;
 
 	/* As process 1 of a container we inherit strangers: reap them too. */
-	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
+	if ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
 		if (!bury(children, pid, now, death_out))
-			continue;
+			*death_out = (struct death){
+			    .slot = CHILDREN_STRANGER, .pid = pid };
 		death_out->status = status;
 		death_out->cpu = usec_of(&used.ru_utime) +
 		    usec_of(&used.ru_stime);

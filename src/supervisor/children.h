@@ -4,6 +4,7 @@
 #ifndef SUPERVISOR_CHILDREN_H
 #define SUPERVISOR_CHILDREN_H
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "base/base.h"
@@ -23,6 +24,8 @@ struct children {
 	struct child	row[ROSTER_SLOTS];
 };
 
+#define CHILDREN_STRANGER UINT_MAX	/* the slot of who is no worker */
+
 struct death {
 	unsigned	slot;
 	pid_t		pid;
@@ -41,7 +44,13 @@ void children_create(struct children *children, unsigned slots);
 pid_t children_fork(struct children *children, unsigned slot, usec_t now,
     int *orders_fd_out, struct error *error) MUST_CHECK;
 
-/* Takes one dead child off the table, if there is one. Never blocks. */
+/* In another child than a worker: closes what is the supervisor's alone. */
+void children_leave(struct children *children);
+
+/*
+ * Takes one dead child off the table, if there is one. Never blocks.  One
+ * that is not in the table has the slot CHILDREN_STRANGER.
+ */
 bool children_reap(struct children *children, usec_t now,
     struct death *death_out) MUST_CHECK;
 

@@ -10,6 +10,7 @@
 #include "shm/segment.h"
 #include "supervisor/channels.h"
 #include "supervisor/children.h"
+#include "supervisor/companion.h"
 #include "supervisor/pidfile.h"
 #include "supervisor/privileges.h"
 #include "supervisor/respawn.h"
@@ -64,6 +65,7 @@ struct supervisor {
 	struct signals			 signals;
 	struct children			 children;
 	struct respawn			 respawn[ROSTER_SLOTS];
+	struct companion		 helper;
 	struct server_fds		 server_fds;
 	struct pidfile			 pidfile;
 	struct service			 service;

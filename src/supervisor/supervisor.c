@@ -67,6 +67,7 @@ hand_down(const struct supervisor *supervisor, unsigned slot,
 	inheritance->inbox_fd = supervisor->channels.inboxes[slot];
 	memcpy(inheritance->outbox_fds, supervisor->channels.outboxes,
 	    sizeof(inheritance->outbox_fds));
+	inheritance->helper_fd = supervisor->channels.questions[1];
 	inheritance->lifeline_fd = supervisor->channels.lifeline[0];
 	inheritance->server_fds = supervisor->server_fds.fds;
 	inheritance->server_generations = supervisor->server_fds.generations;
@@ -163,6 +164,7 @@ fill_vacancies(struct supervisor *supervisor)
 {
 	usec_t now = clock_now();
 
+	companion_fill(supervisor, now);
 	for (unsigned i = 0; i < supervisor->workers; i++)
 		if (supervisor->children.row[i].pid == 0 &&
 		    respawn_due(&supervisor->respawn[i]) <= now)
@@ -212,6 +214,10 @@ bury_the_dead(struct supervisor *supervisor)
 	struct death death;
 
 	while (children_reap(&supervisor->children, now, &death)) {
+		if (death.slot == CHILDREN_STRANGER) {
+			companion_bury(supervisor, &death, now);
+			continue;
+		}
 		strike_off(supervisor, &death);
 		supervisor->lives->repair_after_death(supervisor->segment,
 		    death.slot, now);
@@ -317,6 +323,7 @@ wait_for_the_last(struct supervisor *supervisor)
 static void
 end_all_lives(struct supervisor *supervisor)
 {
+	companion_end(supervisor);
 	children_signal(&supervisor->children, SIGTERM);
 	wait_for_the_last(supervisor);
 	if (children_alive(&supervisor->children) == 0)
@@ -550,6 +557,8 @@ next_look(const struct supervisor *supervisor)
 		until = stats_due(supervisor);
 	if (service_watchdog_due(&supervisor->service) < until)
 		until = service_watchdog_due(&supervisor->service);
+	if (companion_due(supervisor) < until)
+		until = companion_due(supervisor);
 	for (unsigned i = 0; i < supervisor->workers; i++)
 		if (supervisor->children.row[i].pid == 0 &&
 		    respawn_due(&supervisor->respawn[i]) < until)

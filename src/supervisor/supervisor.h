@@ -23,6 +23,7 @@ struct supervisor_options {
 /* The kinds of process that main() joins. */
 struct supervisor_lives {
 	worker_run_function *worker_run;
+	worker_run_function *helper_run;	/* NULL: there is none */
 	/*
 	 * After a worker was reaped, before it is replaced: undoes in the
 	 * segment what it held.

@@ -289,10 +289,45 @@ poolers_stop(void)
 		unlink(poolers[i].log);
 }
 
+/* Workers are called by their number; the helper is not. */
+static bool
+is_worker(pid_t pid)
+{
+	char *name = file_read(text("/proc/%d/comm", (int)pid));
+	bool yes = strncmp(name, "pgusher/", 8) == 0 && name[8] >= '0' &&
+	    name[8] <= '9';
+
+	free(name);
+	return yes;
+}
+
 unsigned
 pooler_children(struct pooler *pooler, pid_t *pids_out, unsigned most)
 {
-	return process_children(pooler->pid, pids_out, most);
+	pid_t all[128];
+	unsigned found = process_children(pooler->pid, all, 128), count = 0;
+
+	for (unsigned i = 0; i < found && count < most; i++)
+		if (!pooler_is_pgusher() || is_worker(all[i]))
+			pids_out[count++] = all[i];
+	return count;
+}
+
+pid_t
+pooler_helper(struct pooler *pooler)
+{
+	pid_t all[128];
+	unsigned found = process_children(pooler->pid, all, 128);
+
+	for (unsigned i = 0; i < found; i++) {
+		char *name = file_read(text("/proc/%d/comm", (int)all[i]));
+		bool is_it = strcmp(name, "pgusher/helper\n") == 0;
+
+		free(name);
+		if (is_it)
+			return all[i];
+	}
+	return 0;
 }
 
 const char *

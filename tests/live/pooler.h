@@ -88,9 +88,12 @@ int pooler_await_end(struct pooler *pooler);
 /* All of this test, for the fixture; also looks for sanitizers' reports. */
 void poolers_stop(void);
 
-/* Its children. pgusher: the workers, sorted by slot is not promised. */
+/* Its workers; that they are sorted by slot is not promised. */
 unsigned pooler_children(struct pooler *pooler, pid_t *pids_out,
     unsigned most);
+
+/* Its helper process; 0: there is none right now. */
+pid_t pooler_helper(struct pooler *pooler);
 
 /* The log from the beginning. Good until text() has come round. */
 const char *pooler_log(struct pooler *pooler);

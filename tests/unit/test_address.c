@@ -90,6 +90,72 @@ START_TEST(short_memory_cuts_the_text)
 }
 END_TEST
 
+static const struct {
+	const char	*story, *text;
+	bool		 is_address;
+} hosts[] = {
+	{ "IPv4", "10.0.0.1", true },
+	{ "IPv6", "fe80::1", true },
+	{ "a name", "db.example.org", false },
+	{ "a number is a name", "10", false },
+	{ "nothing", "", false },
+	{ "brackets", "[::1]", false },
+};
+
+START_TEST(addresses_are_told_from_names)
+{
+	struct address address;
+
+	ck_assert_msg(address_parse_host(hosts[_i].text, &address) ==
+	    hosts[_i].is_address, "%s", hosts[_i].story);
+	if (!hosts[_i].is_address)
+		return;
+	ck_assert_uint_eq(address.port, 0);
+	address.port = 5432;
+	ck_assert(address_same_host(&address,
+	    &(struct address){ 0 }) == false);
+}
+END_TEST
+
+START_TEST(an_address_is_itself_in_the_kernels_form)
+{
+	struct address address, again;
+	struct sockaddr_storage storage;
+	socklen_t length;
+
+	ck_assert(address_parse_host(_i == 0 ? "10.1.2.3" : "fe80::2",
+	    &address));
+	address.port = 4711;
+	address_to(&address, &storage, &length);
+	ck_assert_uint_eq(length, _i == 0 ? sizeof(struct sockaddr_in) :
+	    sizeof(struct sockaddr_in6));
+	address_from((struct sockaddr *)&storage, 0, &again);
+	ck_assert_mem_eq(&address.bytes, &again.bytes, 16);
+	ck_assert_uint_eq(again.port, 4711);
+}
+END_TEST
+
+START_TEST(a_list_has_each_host_once_and_an_end)
+{
+	struct address_list list = { 0 };
+	struct address one, other;
+
+	ck_assert(address_parse_host("10.0.0.1", &one));
+	other = one;
+	other.port = 7;
+	address_list_add(&list, &one);
+	address_list_add(&list, &other);
+	ck_assert_uint_eq(list.count, 1);
+	ck_assert(address_list_has(&list, &other));
+	for (int i = 0; i < 2 * ADDRESSES_MOST; i++) {
+		other.bytes[3] = (uint8_t)(10 + i);
+		address_list_add(&list, &other);
+	}
+	ck_assert_uint_eq(list.count, ADDRESSES_MOST);
+	ck_assert(!address_list_has(&list, &other));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -102,6 +168,11 @@ main(void)
 	    ARRAY_LENGTH(cases));
 	tcase_add_test(tests, equal_addresses_are_equal_bytes);
 	tcase_add_test(tests, short_memory_cuts_the_text);
+	tcase_add_loop_test(tests, addresses_are_told_from_names, 0,
+	    ARRAY_LENGTH(hosts));
+	tcase_add_loop_test(tests, an_address_is_itself_in_the_kernels_form,
+	    0, 2);
+	tcase_add_test(tests, a_list_has_each_host_once_and_an_end);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -168,6 +168,21 @@ stand_in(const struct inheritance *inheritance)
 	}
 }
 
+/* It holds what is its own and nothing else. */
+static int
+help(const struct inheritance *inheritance)
+{
+	struct pollfd end = { inheritance->lifeline_fd, POLLIN, 0 };
+
+	log_info("helper %d, life %u, %s", (int)getpid(), atomic_load(
+	    &inheritance->segment->hosts_head->helper_life),
+	    inheritance->server_fds == NULL &&
+	    inheritance->listener_count == 0 ? "sound" : "confused");
+	while (poll(&end, 1, -1) == -1)
+		continue;
+	return 1;
+}
+
 static void
 repair(struct segment *segment, uint32_t slot, usec_t now)
 {
@@ -213,7 +228,9 @@ configure(const char *more)
 static void
 start(void)
 {
-	static const struct supervisor_lives lives = { stand_in, repair };
+	static const struct supervisor_lives lives = {
+	    .worker_run = stand_in, .helper_run = help,
+	    .repair_after_death = repair };
 	struct supervisor_options options = { .config_path = ini,
 	    .quiet = true };
 	struct log_settings silent = { .file_fd = -1 };
@@ -375,6 +392,41 @@ START_TEST(a_killed_worker_is_repaired_and_replaced_in_its_slot)
 	expect("was killed by signal 9 (Killed)");
 	second = pid_of_slot(1);
 	ck_assert_int_ne(first, second);
+}
+END_TEST
+
+static int
+helper_of_life(unsigned life)
+{
+	static char text[1 << 20];
+	char what[32];
+	const char *at;
+	FILE *file;
+
+	snprintf(what, sizeof(what), ", life %u, sound", life);
+	expect(what);
+	file = fopen(logfile, "r");
+	ck_assert_ptr_nonnull(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	at = strstr(text, what);
+	while (at > text && strncmp(at, "helper ", 7) != 0)
+		at--;
+	return atoi(at + 7);
+}
+
+START_TEST(a_killed_helper_is_replaced)
+{
+	int first = helper_of_life(1), second;
+
+	kill(first, SIGKILL);
+	expect("was killed by signal 9 (Killed), replacing it");
+	second = helper_of_life(2);
+	ck_assert_int_ne(first, second);
+	ck_assert_uint_eq(times_logged("repair of slot"), 0);
+	kill(supervisor, SIGQUIT);
+	ck_assert_int_eq(await_end(), 0);
+	ck_assert_int_eq(kill(second, 0), -1);
 }
 END_TEST
 
@@ -622,8 +674,8 @@ START_TEST(what_does_not_start)
 	ck_assert_int_eq(pipe(tube), 0);
 	supervisor = fork();
 	if (supervisor == 0) {
-		static const struct supervisor_lives lives = { stand_in,
-		    repair };
+		static const struct supervisor_lives lives = {
+		    .worker_run = stand_in, .repair_after_death = repair };
 		struct supervisor_options options = { .config_path = ini };
 
 		dup2(tube[1], STDERR_FILENO);
@@ -657,6 +709,7 @@ main(void)
 	    a_life_begins_with_its_lines_and_leaves_nothing);
 	tcase_add_test(tests,
 	    a_killed_worker_is_repaired_and_replaced_in_its_slot);
+	tcase_add_test(tests, a_killed_helper_is_replaced);
 	tcase_add_test(tests, no_connection_is_lost_while_workers_are_killed);
 	tcase_add_test(tests, a_reload_reaches_all_and_is_answered);
 	tcase_add_test(tests, a_reload_by_signal_says_so);
