@@ -45,8 +45,11 @@ socket_connect(const struct sockaddr *address, socklen_t length,
 	if (address->sa_family != AF_UNIX)
 		socket_tune(fd, options);
 	if (connect(fd, address, length) == -1 && errno != EINPROGRESS) {
+		int saved = errno;
+
 		error_system(error, "connect");
 		close(fd);
+		errno = saved;
 		return false;
 	}
 	*fd_out = fd;

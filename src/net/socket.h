@@ -20,7 +20,10 @@ struct socket_options {
 /* Tunes a TCP socket; what the kernel refuses is left as it was. */
 void socket_tune(int fd, const struct socket_options *options);
 
-/* Begins to connect. False: it failed at once. */
+/*
+ * Begins to connect. False: it failed at once, errno says why.  EAGAIN of a
+ * Unix socket: too many are waiting to be accepted there, try again soon.
+ */
 bool socket_connect(const struct sockaddr *address, socklen_t length,
     const struct socket_options *options, int *fd_out, struct error *error)
     MUST_CHECK;

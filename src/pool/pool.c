@@ -289,7 +289,8 @@ why_close(const struct pool_caller *caller, struct pool_row *pool,
 	if (policy->removed)
 		return "database removed";
 	if (server->close_needed)
-		return "close_needed";
+		return server->close_needed == CLOSE_OBSOLETE ?
+		    "obsolete connection" : "close_needed";
 	if (policy->size > 0 &&
 	    pool->server_count - pool->closing_count >
 	    policy->size + policy->reserve)
@@ -839,7 +840,7 @@ pool_mark_all(const struct pool_caller *caller, uint32_t pool_index)
 
 	for (uint32_t row = 0; row < used; row++)
 		if (segment->servers[row].pool == pool_index)
-			segment->servers[row].close_needed = 1;
+			segment->servers[row].close_needed = CLOSE_NEEDED;
 	atomic_store(&pool->welcome_known, 0);
 	pool_unlock(pool);
 }
@@ -856,7 +857,7 @@ pool_mark(const struct pool_caller *caller, uint32_t server_row,
 		return;
 	pool = pool_lock(caller, pool_index);
 	if (atomic_load(&server->generation) == generation)
-		server->close_needed = 1;
+		server->close_needed = CLOSE_NEEDED;
 	pool_unlock(pool);
 }
 

@@ -200,7 +200,7 @@ bury_server(const struct pool_caller *dead, uint32_t row, uint32_t heir)
 			    count_cancels(segment, target);
 		/* What the dead has sent may still hit its next query. */
 		if (left && segment->servers[target].generation == generation)
-			segment->servers[target].close_needed = 1;
+			segment->servers[target].close_needed = CLOSE_NEEDED;
 		row = target;
 	} else {
 		left = bury_server_locked(dead, pool, row, heir);

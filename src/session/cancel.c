@@ -1,11 +1,11 @@
 #include "session/cancel.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/invariant.h"
+#include "session/route.h"
 #include "session/server.h"
 
 #define CANCEL_TAG 0x2fb8c6e3
@@ -129,29 +129,12 @@ server_address(struct sessions *sessions, const struct server_row *link,
 {
 	struct pool_view *view = pool_view_get(sessions,
 	    atomic_load(&link->pool));
-	struct error error;
 
-	memset(address_out, 0, sizeof(*address_out));
-	if (link->remote.family == ADDRESS_IPV4) {
-		struct sockaddr_in *in = (void *)address_out;
-
-		in->sin_family = AF_INET;
-		in->sin_port = htons(link->remote.port);
-		memcpy(&in->sin_addr, link->remote.bytes, 4);
-		*length_out = sizeof(*in);
-		return true;
-	}
-	if (link->remote.family == ADDRESS_IPV6) {
-		struct sockaddr_in6 *in6 = (void *)address_out;
-
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(link->remote.port);
-		memcpy(&in6->sin6_addr, link->remote.bytes, 16);
-		*length_out = sizeof(*in6);
-		return true;
-	}
-	return view->database != NULL && pool_view_address(sessions, view,
-	    address_out, length_out, &error);
+	if (link->remote.family == ADDRESS_UNIX)
+		return route_unix(sessions, view, &link->remote, address_out,
+		    length_out);
+	address_to(&link->remote, address_out, length_out);
+	return true;
 }
 
 static void

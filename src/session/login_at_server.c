@@ -1,17 +1,36 @@
 #include "session/login_at_server.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
+#include <unistd.h>
 
 #include "auth/server_login.h"
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "pool/obsolete.h"
 #include "session/keys.h"
 #include "session/login.h"
+#include "session/lookup.h"
+#include "session/route.h"
+#include "session/server_parts.h"
 #include "wire/messages.h"
 
+/*
+ *   NAME <-> nothing (connecting, logging in) <-> ROOM
+ */
+enum awaited {
+	AWAITS_NOTHING = 0,
+	AWAITS_NAME,		/* the address of a host name */
+	AWAITS_ROOM		/* in the queue of a Unix socket */
+};
+
 struct login_at_server {
+	struct route		 route;
+	struct place		 place;		/* where it connects to */
+	enum awaited		 awaits;
+	uint32_t		 host;		/* AWAITS_NAME: its row */
 	struct server_login	*auth;
 	struct buffer		 welcome;	/* ParameterStatus messages */
 	bool			 connected;
@@ -47,17 +66,21 @@ spread_news(struct sessions *sessions, struct pool_view *view)
 
 /* --- giving up ----------------------------------------------------------- */
 
+/* There is no connection yet to say goodbye to: the row is free at once. */
 static void
-fail_without_socket(struct sessions *sessions, struct pool_view *view,
-    uint32_t row, const char *text)
+drop(struct server *server, const char *reason)
 {
+	struct sessions *sessions = server->sessions;
 	struct pool_caller caller = sessions_caller(sessions);
+	uint32_t row = server->row;
 
-	log_warning("%s/%s: %s", view->database_name, view->user_name, text);
-	pool_open_failed(&caller, row, "connect failed", "");
+	if (sessions->config->log_disconnections)
+		server_log(LOG_LEVEL_LOG, server, "closing because: %s "
+		    "(age=%" PRId64 "s)", reason, (caller.now -
+		    server_row(server)->connected_at) / USEC_PER_SEC);
 	INVARIANT(pool_begin_close(&caller, row));
+	server_forget(server);
 	pool_end_close(&caller, row);
-	spread_news(sessions, view);
 }
 
 static void
@@ -69,7 +92,11 @@ fail_with(struct server *server, const char *text, const char *sqlstate,
 	struct pool_view *view = server_view(server);
 
 	pool_open_failed(&caller, server->row, text, sqlstate);
-	server_close(server, reason);
+	route_give_up(sessions, view, &server->login->route);
+	if (server->fd == -1)
+		drop(server, reason);
+	else
+		server_close(server, reason);
 	spread_news(sessions, view);
 }
 
@@ -103,50 +130,167 @@ begin_auth(struct sessions *sessions, const struct pool_view *view)
 	return auth;
 }
 
+/* The name goes last: by it the address is found obsolete. */
 static void
-note_addresses(struct server *server, const struct sockaddr *remote)
+note_remote(struct server *server, const struct place *place)
 {
 	struct server_row *row = server_row(server);
-	struct pool_view *view = server_view(server);
+
+	atomic_store(&row->host, NO_ROW);
+	row->remote = place->remote;
+	memset(&row->local, 0, sizeof(row->local));
+	atomic_store(&row->host, place->host);
+}
+
+static void
+note_local(struct server *server)
+{
+	struct server_row *row = server_row(server);
 	struct sockaddr_storage local;
 	socklen_t length = sizeof(local);
-	uint16_t port = (uint16_t)view->database->port;
 
-	address_from(remote, port, &row->remote);
 	memset(&local, 0, sizeof(local));
 	if (getsockname(server->fd, (struct sockaddr *)&local, &length) == 0)
-		address_from((struct sockaddr *)&local, port, &row->local);
+		address_from((struct sockaddr *)&local, row->remote.port,
+		    &row->local);
+}
+
+static void
+note_outcome(struct server *server, usec_t failed_at)
+{
+	const struct place *place = &server->login->place;
+
+	hosts_note_outcome(server->sessions->segment, place->host,
+	    &place->remote, failed_at);
+}
+
+static void
+note_failure(struct server *server, int why)
+{
+	char address[ADDRESS_TEXT_BYTES];
+
+	address_format(&server_row(server)->remote, 0, address,
+	    sizeof(address));
+	server_log(LOG_LEVEL_WARNING, server,
+	    "sbuf_connect failed to connect to %s: %s", address,
+	    strerror(why));
+	note_outcome(server, loop_now(server->sessions->loop));
+}
+
+/* False: not there; try the next place. */
+static bool
+connect_to_place(struct server *server)
+{
+	struct sessions *sessions = server->sessions;
+	const struct place *place = &server->login->place;
+	struct error error;
+	int fd;
+
+	note_remote(server, place);
+	server->login->awaits = AWAITS_NOTHING;
+	if (!socket_connect((const struct sockaddr *)&place->address,
+	    place->length, &sessions->socket_options, &fd, &error)) {
+		if (errno == EAGAIN && place->remote.family == ADDRESS_UNIX) {
+			server->login->awaits = AWAITS_ROOM;
+			return true;
+		}
+		note_failure(server, errno);
+		return false;
+	}
+	server->fd = fd;
+	note_local(server);
+	server_watch(server);
+	loop_change(sessions->loop, &server->watch, EPOLLIN | EPOLLOUT);
+	return true;
+}
+
+/* False: there is nowhere to go, and the row is free. */
+static bool
+connect_to_next(struct server *server)
+{
+	struct login_at_server *login = server->login;
+	struct pool_view *view = server_view(server);
+
+	while (view->database != NULL) {
+		switch (route_next(server->sessions, view, &login->route,
+		    &login->place, &login->host)) {
+		case ROUTE_PLACE:
+			if (connect_to_place(server))
+				return true;
+			break;
+		case ROUTE_WAIT:
+			login->awaits = AWAITS_NAME;
+			lookup_ask(server->sessions, login->host);
+			return true;
+		case ROUTE_END:
+			login_at_server_failed(server, login->route.connected ?
+			    "connect failed" : "server DNS lookup failed",
+			    login->route.connected ?
+			    "connect failed" : "server DNS lookup failed");
+			return false;
+		}
+	}
+	drop(server, "database removed");
+	return false;
+}
+
+static void
+forget_remote(struct server *server)
+{
+	struct place nowhere = { .remote = { .family = ADDRESS_UNIX,
+	    .port = (uint16_t)server_view(server)->database->port },
+	    .host = NO_ROW };
+
+	note_remote(server, &nowhere);
 }
 
 bool
 login_at_server_begin(struct sessions *sessions, struct pool_view *view,
     uint32_t row)
 {
-	struct server_row *server_of_row = &sessions->segment->servers[row];
-	struct sockaddr_storage address;
-	struct server *server;
-	struct error error;
-	socklen_t length;
-	int fd;
+	struct server *server = server_hold(sessions, row, atomic_load(
+	    &sessions->segment->servers[row].generation), -1);
 
-	if (!pool_view_address(sessions, view, &address, &length, &error)) {
-		fail_without_socket(sessions, view, row, error.text);
-		return false;
-	}
-	if (!socket_connect((struct sockaddr *)&address, length,
-	    &sessions->socket_options, &fd, &error)) {
-		fail_without_socket(sessions, view, row, error.text);
-		return false;
-	}
-	server = server_hold(sessions, row,
-	    atomic_load(&server_of_row->generation), fd);
 	server->step = SERVER_LOGIN;
 	server->login = memory_get(sizeof(*server->login));
 	server->login->auth = begin_auth(sessions, view);
-	note_addresses(server, (struct sockaddr *)&address);
-	server_watch(server);
-	loop_change(sessions->loop, &server->watch, EPOLLIN | EPOLLOUT);
-	return true;
+	forget_remote(server);
+	return connect_to_next(server);
+}
+
+bool
+login_at_server_awaits(const struct server *server, uint32_t host)
+{
+	return server->step == SERVER_LOGIN &&
+	    server->login->awaits == AWAITS_NAME &&
+	    server->login->host == host;
+}
+
+void
+login_at_server_go_on(struct server *server)
+{
+	if (server->login->awaits == AWAITS_NAME ||
+	    !connect_to_place(server))
+		(void)!connect_to_next(server);
+}
+
+void
+login_at_server_tick(struct server *server)
+{
+	if (server->login->awaits != AWAITS_NOTHING)
+		login_at_server_go_on(server);
+}
+
+/* A name that is not known in all that time is one that cannot be found. */
+void
+login_at_server_timed_out(struct server *server)
+{
+	const char *text = server->login->awaits == AWAITS_NAME ?
+	    "server DNS lookup failed" : "connect timeout";
+
+	if (!server->login->connected && server->fd != -1)
+		note_outcome(server, loop_now(server->sessions->loop));
+	login_at_server_failed(server, text, text);
 }
 
 static void
@@ -204,6 +348,17 @@ log_connection(struct server *server)
 	    local);
 }
 
+/* Nobody has seen this descriptor but this worker. */
+static void
+try_next_place(struct server *server, int why)
+{
+	note_failure(server, why);
+	loop_remove(server->sessions->loop, &server->watch);
+	close(server->fd);
+	server->fd = -1;
+	(void)!connect_to_next(server);
+}
+
 bool
 login_at_server_connected(struct server *server)
 {
@@ -218,19 +373,13 @@ login_at_server_connected(struct server *server)
 	    &length) == -1)
 		return false;		/* not yet */
 	if (outcome != 0) {
-		char address[ADDRESS_TEXT_BYTES];
-
-		address_format(&server_row(server)->remote, 0, address,
-		    sizeof(address));
-		server_log(LOG_LEVEL_WARNING, server, "sbuf_connect failed to "
-		    "connect to %s: %s", address, strerror(outcome));
-		login_at_server_failed(server, "connect failed",
-		    "connect failed");
+		try_next_place(server, outcome);
 		return false;
 	}
 	server->login->connected = true;
+	note_outcome(server, 0);
 	loop_change(server->sessions->loop, &server->watch, EPOLLIN);
-	note_addresses(server, (struct sockaddr *)&peer);
+	note_local(server);
 	log_connection(server);
 	return send_startup(server);
 }
@@ -326,6 +475,7 @@ finish(struct server *server)
 	    UINT64_C(1) << sessions->worker);
 	sessions->owner->publish_server(sessions->owner->context, server->row,
 	    server->fd);
+	pool_check_obsolete(&caller, server->row);
 	server_login_done(server);
 	spread_news(sessions, view);
 	server_open_if_needed(sessions, view, false);

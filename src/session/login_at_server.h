@@ -8,8 +8,9 @@
 #include "session/server.h"
 
 /*
- * For a row in phase OPENING that this worker has just been granted. False:
- * it failed at once, and the row is free again.
+ * For a row in phase OPENING that this worker has just been granted: finds
+ * out where its server is, waiting for a look-up if need be, and connects.
+ * False: it failed at once, and the row is free again.
  */
 bool login_at_server_begin(struct sessions *sessions, struct pool_view *view,
     uint32_t row) MUST_CHECK;
@@ -30,6 +31,19 @@ void login_at_server_ready(struct server *server);
 /* Gives up; the text is remembered for clients, the reason goes to the log. */
 void login_at_server_failed(struct server *server, const char *text,
     const char *reason);
+
+/* Does it wait until it is known where this host name leads? */
+bool login_at_server_awaits(const struct server *server, uint32_t host)
+    MUST_CHECK;
+
+/* What it waits for has come, or may have. */
+void login_at_server_go_on(struct server *server);
+
+/* By the clock: what it waits for may have come, or it tries again. */
+void login_at_server_tick(struct server *server);
+
+/* server_connect_timeout is over. */
+void login_at_server_timed_out(struct server *server);
 
 /* NULL is allowed. */
 void login_at_server_free(struct login_at_server *login);

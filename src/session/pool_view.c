@@ -1,12 +1,7 @@
 #include "session/pool_view.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/invariant.h"
 #include "base/memory.h"
@@ -130,74 +125,4 @@ pool_view_get(struct sessions *sessions, uint32_t pool)
 	pool_view_refresh(sessions, view);
 	sessions->views[pool] = view;
 	return view;
-}
-
-static bool
-unix_address(const char *directory, int port,
-    struct sockaddr_storage *address_out, socklen_t *length_out,
-    struct error *error)
-{
-	struct sockaddr_un *address = (void *)address_out;
-	int length;
-
-	memset(address, 0, sizeof(*address));
-	address->sun_family = AF_UNIX;
-	length = snprintf(address->sun_path, sizeof(address->sun_path),
-	    "%s/.s.PGSQL.%d", directory, port);
-	if (length >= (int)sizeof(address->sun_path))
-		return error_set(error, "Unix socket path is too long");
-	*length_out = sizeof(*address);
-	if (directory[0] == '@') {
-		address->sun_path[0] = '\0';
-		*length_out = (socklen_t)(offsetof(struct sockaddr_un,
-		    sun_path) + (size_t)length);
-	}
-	return true;
-}
-
-/* The words of a comma list, in turn; the list has at least one. */
-static void
-choose_host(const char *list, unsigned turn, char *host, size_t size)
-{
-	unsigned count = 1;
-	size_t length;
-
-	for (const char *at = list; *at != '\0'; at++)
-		count += *at == ',';
-	for (turn %= count; turn > 0; turn--)
-		list = strchr(list, ',') + 1;
-	list += strspn(list, " \t");
-	length = strcspn(list, ", \t");
-	snprintf(host, size, "%.*s", (int)length, list);
-}
-
-bool
-pool_view_address(struct sessions *sessions, struct pool_view *view,
-    struct sockaddr_storage *address_out, socklen_t *length_out,
-    struct error *error)
-{
-	const struct config_database *database = view->database;
-	struct addrinfo hints = { .ai_family = AF_UNSPEC,
-	    .ai_socktype = SOCK_STREAM }, *found;
-	char host[256], port[16];
-	int rc;
-
-	if (database->host == NULL || database->host[0] == '\0')
-		return unix_address(sessions->config->unix_socket_dir,
-		    database->port, address_out, length_out, error);
-	choose_host(database->host, view->next_host, host, sizeof(host));
-	if (database->load_balance_hosts == LOAD_BALANCE_ROUND_ROBIN)
-		view->next_host++;
-	if (host[0] == '/' || host[0] == '@')
-		return unix_address(host, database->port, address_out,
-		    length_out, error);
-	snprintf(port, sizeof(port), "%d", database->port);
-	rc = getaddrinfo(host, port, &hints, &found);
-	if (rc != 0)
-		return error_set(error, "DNS lookup failed: %s: result=%d",
-		    host, rc);
-	memcpy(address_out, found->ai_addr, found->ai_addrlen);
-	*length_out = found->ai_addrlen;
-	freeaddrinfo(found);
-	return true;
 }

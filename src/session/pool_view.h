@@ -1,11 +1,9 @@
 /*
  * A pool as this worker sees it: its names, what the configuration says
- * about it now, where its server is, and who waits to be welcomed.
+ * about it now, and who waits to be welcomed.
  */
 #ifndef SESSION_POOL_VIEW_H
 #define SESSION_POOL_VIEW_H
-
-#include <sys/socket.h>
 
 #include "session/sessions.h"
 
@@ -23,7 +21,6 @@ struct pool_view {
 	usec_t				 transaction_timeout;
 	usec_t				 client_idle_timeout;
 	struct client			*to_welcome;	/* list */
-	unsigned			 next_host;
 	struct stats_row		*stats;		/* this worker's own */
 	uint8_t				 place[32];	/* a digest */
 	bool				 is_placed;
@@ -38,13 +35,5 @@ void pool_view_refresh(struct sessions *sessions, struct pool_view *view);
 /* The entry for a database name: its own or `*`; NULL: none. */
 const struct config_database *pool_view_database(const struct config *config,
     const char *name);
-
-/*
- * Where to connect next.  Names are looked up here and now (a helper process
- * will do that); false: there is no such host.
- */
-bool pool_view_address(struct sessions *sessions, struct pool_view *view,
-    struct sockaddr_storage *address_out, socklen_t *length_out,
-    struct error *error) MUST_CHECK;
 
 #endif

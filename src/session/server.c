@@ -365,6 +365,11 @@ server_leave(struct sessions *sessions, uint32_t row, const char *reason)
 	server->client = NULL;
 	login_at_server_free(server->login);
 	server->login = NULL;
+	if (server->fd == -1) {		/* it never got so far */
+		server_enter(server, SERVER_LEAVING);
+		server->deadline = caller.now;
+		return;
+	}
 	politely = !server->outstanding.doubtful &&
 	    (server->step != SERVER_RELAYING || server_is_clean(server));
 	server_enter(server, SERVER_LEAVING);
@@ -466,13 +471,17 @@ server_tick(struct server *server)
 		return;
 	}
 	publish_again(server);
+	if (atomic_load(&server_row(server)->worker) == sessions->worker)
+		hosts_note_use(sessions->segment,
+		    atomic_load(&server_row(server)->host), now);
+	if (server->step == SERVER_LOGIN && (limit == 0 ||
+	    now - server_row(server)->connected_at <= limit))
+		login_at_server_tick(server);
+	else if (server->step == SERVER_LOGIN)
+		login_at_server_timed_out(server);
 	if (limit == 0)
 		return;
-	if (server->step == SERVER_LOGIN &&
-	    now - server_row(server)->connected_at > limit)
-		login_at_server_failed(server, "connect timeout",
-		    "connect timeout");
-	else if (server_is_before_use(server) &&
+	if (server_is_before_use(server) &&
 	    now - server_row(server)->request_at > limit)
 		server_try_another(server, "test query failed");
 	else if (server->step == SERVER_RESETTING &&

@@ -9,6 +9,7 @@
 #include "session/client.h"
 #include "session/drain.h"
 #include "session/login.h"
+#include "session/lookup.h"
 #include "session/server.h"
 
 static void
@@ -136,6 +137,9 @@ sessions_take_mail(struct sessions *sessions, const struct mail *mail)
 			login_on_pool_news(sessions,
 			    sessions->views[mail->row]);
 		return;
+	case MAIL_HOST:
+		lookup_wake(sessions, mail->row);
+		return;
 	}
 }
 
@@ -246,6 +250,7 @@ sessions_tick(struct sessions *sessions)
 			client_tick(sessions->clients[row]);
 	drain_tick(sessions);
 	cancel_tick(sessions);
+	lookup_tick(sessions);
 	keep_pools_up(sessions);
 }
 

@@ -39,6 +39,11 @@ struct sessions_owner {
 	void	(*on_console)(void *context, struct client *client,
 		    uint8_t type, const uint8_t *body, size_t length);
 	void	(*on_console_gone)(void *context, struct client *client);
+	/*
+	 * Asks the helper for the addresses of a host name, a row of the
+	 * segment; the answer comes by sessions_take_host.  False: not now.
+	 */
+	bool	(*ask_host)(void *context, uint32_t host, const char *name);
 };
 
 /*
@@ -94,6 +99,10 @@ void sessions_receive_server(struct sessions *sessions, uint32_t row,
     uint32_t generation, int fd);
 
 void sessions_take_mail(struct sessions *sessions, const struct mail *mail);
+
+/* The helper's answer about a host name, perhaps to an earlier worker. */
+void sessions_take_host(struct sessions *sessions, uint32_t host,
+    const struct host_answer *answer);
 
 /* Mail was lost: look at all rows of this worker. */
 void sessions_recheck(struct sessions *sessions);

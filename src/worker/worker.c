@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,6 +16,7 @@
 #include "config/carry_over.h"
 #include "config/files.h"
 #include "contract/orders.h"
+#include "contract/questions.h"
 #include "net/fdpass.h"
 #include "session/sessions.h"
 #include "worker/desk.h"
@@ -37,6 +39,13 @@ struct worker {
 	struct watch		 orders, inbox, wake, lifeline;
 	uint32_t		 epoch;		/* last order obeyed */
 	usec_t			 next_tick;
+	struct unread		*unread, **unread_end;	/* answers */
+};
+
+/* An answer that came while something else was under way. */
+struct unread {
+	struct unread	*next;
+	struct answer	 answer;
 };
 
 /* --- what other processes send ------------------------------------------- */
@@ -54,25 +63,96 @@ take_parcel(struct worker *worker, const struct inbox_message *message, int fd)
 		close(fd);
 }
 
+/* Descriptors may be collected in the middle of anything: act on it later. */
+static void
+keep_answer(struct worker *worker, const struct answer *answer)
+{
+	struct unread *unread = memory_get(sizeof(*unread));
+
+	unread->answer = *answer;
+	*worker->unread_end = unread;
+	worker->unread_end = &unread->next;
+}
+
+union parcel {
+	struct inbox_message	message;
+	struct answer		answer;
+};
+
+static void
+open_parcel(struct worker *worker, const union parcel *parcel, size_t length,
+    int fd)
+{
+	if (length == sizeof(parcel->answer) &&
+	    parcel->answer.kind == INBOX_ANSWER)
+		keep_answer(worker, &parcel->answer);
+	else if (fd == -1)
+		return;			/* the kernel had no room for it */
+	else if (length == sizeof(parcel->message))
+		take_parcel(worker, &parcel->message, fd);
+	else
+		close(fd);
+}
+
 static void
 collect_parcels(void *context)
 {
 	struct worker *worker = context;
-	struct inbox_message message;
+	union parcel parcel;
 	size_t length;
 	int fd;
 
 	while ((length = fdpass_receive(worker->inheritance->inbox_fd,
-	    &message, sizeof(message), &fd)) > 0) {
-		if (fd == -1)
-			continue;	/* the kernel had no room for it */
-		if (length == sizeof(message))
-			take_parcel(worker, &message, fd);
-		else
-			close(fd);
-	}
+	    &parcel, sizeof(parcel), &fd)) > 0)
+		open_parcel(worker, &parcel, length, fd);
 	/* What passers counted, or died before they sent, is here or lost. */
 	atomic_store(&worker->roster->coming, 0);
+}
+
+/* The helper is as trusted as the segment: what it says is checked. */
+static void
+take_answer(struct worker *worker, struct answer *answer)
+{
+	const struct host_answer host = {
+		.name = answer->text,
+		.result = answer->result,
+		.is_missing = answer->verdict == ANSWER_NO,
+		.addresses = &answer->addresses,
+	};
+
+	answer->text[sizeof(answer->text) - 1] = '\0';
+	if (answer->question != QUESTION_HOST ||
+	    answer->addresses.count > ADDRESSES_MOST)
+		log_warning("an answer to what nobody asked: %u",
+		    answer->question);
+	else
+		sessions_take_host(worker->sessions, answer->id, &host);
+}
+
+static void
+take_answers(struct worker *worker)
+{
+	struct unread *unread;
+
+	while ((unread = worker->unread) != NULL) {
+		worker->unread = unread->next;
+		if (worker->unread == NULL)
+			worker->unread_end = &worker->unread;
+		take_answer(worker, &unread->answer);
+		memory_free(unread);
+	}
+}
+
+static bool
+ask_host(void *context, uint32_t host, const char *name)
+{
+	struct worker *worker = context;
+	struct question question = { .kind = QUESTION_HOST,
+	    .slot = worker->inheritance->slot, .id = host };
+
+	snprintf(question.text, sizeof(question.text), "%s", name);
+	return fdpass_send(worker->inheritance->helper_fd, &question,
+	    sizeof(question), -1);
 }
 
 static void
@@ -268,6 +348,8 @@ end_of_turn(void *context)
 	struct worker *worker = context;
 
 	desk_check(worker->desk);
+	if (UNLIKELY(worker->unread != NULL))
+		take_answers(worker);
 	sessions_end_of_turn(worker->sessions);
 }
 
@@ -312,6 +394,7 @@ static struct sessions_owner owner = {
 	.greet_console = greet_console,
 	.on_console = on_console,
 	.on_console_gone = on_console_gone,
+	.ask_host = ask_host,
 };
 
 /*
@@ -400,6 +483,7 @@ worker_run(const struct inheritance *inheritance)
 	worker->segment = inheritance->segment;
 	worker->roster = &worker->segment->roster[inheritance->slot];
 	worker->config = inheritance->config;
+	worker->unread_end = &worker->unread;
 	be_patient();
 	if (!begin(worker, &error)) {
 		log_error("worker %u: %s", inheritance->slot, error.text);

@@ -10,7 +10,7 @@ pool_world_start(struct pool_world *world)
 {
 	static const struct segment_size size = { .workers = WORLD_WORKERS,
 	    .clients = WORLD_CLIENTS, .servers = WORLD_SERVERS, .pools = 6,
-	    .databases = 6, .users = 6 };
+	    .databases = 6, .users = 6, .hosts = 4 };
 	struct error error = { .text = "" };
 
 	memset(world, 0, sizeof(*world));

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -40,6 +41,13 @@ enum door_message { DOOR_UNIX = 1, DOOR_TCP, DOOR_PING };
 
 struct descriptor_note {
 	uint32_t row, generation;
+};
+
+struct name_note {		/* a question, or its answer */
+	uint32_t		row;
+	char			name[64];
+	bool			is_missing;
+	struct address_list	list;
 };
 
 struct side {
@@ -80,6 +88,27 @@ collect_descriptors(void *context)
 }
 
 static bool
+ask_host(void *context, uint32_t host, const char *name)
+{
+	struct side *side = context;
+	struct name_note note = { .row = host };
+
+	snprintf(note.name, sizeof(note.name), "%s", name);
+	return fdpass_send(side->world->questions[1], &note, sizeof(note),
+	    -1);
+}
+
+static void
+take_answer(struct side *side, const struct name_note *note)
+{
+	const struct host_answer answer = { note->name,
+	    note->is_missing ? EAI_NONAME : 0, note->is_missing,
+	    &note->list };
+
+	sessions_take_host(side->sessions, note->row, &answer);
+}
+
+static bool
 may_enter_console(void *context, const char *user)
 {
 	return strcmp(user, "admin") == 0;
@@ -113,16 +142,22 @@ static void
 on_door(void *context, uint32_t events)
 {
 	struct side *side = context;
-	uint8_t message;
+	union {
+		uint8_t			kind;
+		struct name_note	note;
+	} message;
+	size_t length;
 	int fd;
 
-	while (fdpass_receive(side->world->doors[side->slot][0], &message,
-	    sizeof(message), &fd) == sizeof(message)) {
-		if (message == DOOR_PING)
+	while ((length = fdpass_receive(side->world->doors[side->slot][0],
+	    &message, sizeof(message), &fd)) > 0) {
+		if (length == sizeof(message.note))
+			take_answer(side, &message.note);
+		else if (message.kind == DOOR_PING)
 			side->pings++;
 		else
 			sessions_accept(side->sessions, fd,
-			    message == DOOR_UNIX);
+			    message.kind == DOOR_UNIX);
 	}
 }
 
@@ -195,7 +230,7 @@ run_side(struct session_world *world, unsigned slot)
 	struct side side = { .world = world, .slot = slot };
 	const struct sessions_owner owner = { &side, publish_server,
 	    collect_descriptors, may_enter_console, greet_console,
-	    on_console, on_console_gone };
+	    on_console, on_console_gone, ask_host };
 	const struct loop_hooks hooks = { &side, before_sleep, after_wake,
 	    end_of_turn };
 	struct error error;
@@ -273,7 +308,8 @@ session_start_workers(struct session_world *world, unsigned workers,
     const char *settings)
 {
 	const struct segment_size size = { .workers = workers, .clients = 64,
-	    .servers = 16, .pools = 4, .databases = 4, .users = 8 };
+	    .servers = 16, .pools = 4, .databases = 4, .users = 8,
+	    .hosts = 4 };
 	struct error error = { .text = "" };
 
 	memset(world, 0, sizeof(*world));
@@ -285,6 +321,7 @@ session_start_workers(struct session_world *world, unsigned workers,
 	ck_assert_ptr_ne(world->shared, MAP_FAILED);
 	open_postgresql(world);
 	configure(world, settings);
+	ck_assert(fdpass_pair(world->questions, &error));
 	for (unsigned i = 0; i < workers; i++)
 		ck_assert(fdpass_pair(world->doors[i], &error) &&
 		    fdpass_pair(world->inboxes[i], &error));
@@ -435,6 +472,44 @@ is_readable(int fd, int msec)
 	struct pollfd poll_fd = { fd, POLLIN, 0 };
 
 	return poll(&poll_fd, 1, msec) == 1;
+}
+
+uint32_t
+session_question(struct session_world *world, const char *name)
+{
+	struct pollfd news = { world->questions[0], POLLIN, 0 };
+	struct name_note note;
+	int fd;
+
+	ck_assert_msg(poll(&news, 1, PATIENCE_MSEC) == 1,
+	    "nobody asks for %s", name);
+	ck_assert_uint_eq(fdpass_receive(world->questions[0], &note,
+	    sizeof(note), &fd), sizeof(note));
+	ck_assert_str_eq(note.name, name);
+	return note.row;
+}
+
+void
+session_asks_nothing(struct session_world *world)
+{
+	struct pollfd news = { world->questions[0], POLLIN, 0 };
+
+	session_settle(world);
+	ck_assert_int_eq(poll(&news, 1, 0), 0);
+}
+
+void
+session_answer(struct session_world *world, unsigned worker, uint32_t host,
+    const char *name, const char *address)
+{
+	struct name_note note = { .row = host,
+	    .is_missing = address == NULL, .list.count = address != NULL };
+
+	snprintf(note.name, sizeof(note.name), "%s", name);
+	if (address != NULL)
+		ck_assert(address_parse_host(address, &note.list.address[0]));
+	ck_assert(fdpass_send(world->doors[worker][1], &note, sizeof(note),
+	    -1));
 }
 
 int

@@ -32,6 +32,7 @@ struct session_world {
 	uint16_t		 port;
 	int			 doors[SESSION_WORKERS][2];
 	int			 inboxes[SESSION_WORKERS][2];
+	int			 questions[2];	/* names to be looked up */
 	pid_t			 pids[SESSION_WORKERS];
 };
 
@@ -60,6 +61,16 @@ void session_order(struct session_world *world);
 int session_connect(struct session_world *world, unsigned worker);
 /* The same by TCP, with small buffers of the kernel. */
 int session_connect_narrow(struct session_world *world, unsigned worker);
+
+/*
+ * The test is the helper: somebody asks for this name, and it is answered to
+ * that worker, NULL: there is no such name.  Else it is the address.
+ */
+uint32_t session_question(struct session_world *world, const char *name);
+void session_answer(struct session_world *world, unsigned worker,
+    uint32_t host, const char *name, const char *address);
+/* Nobody has asked for a name. */
+void session_asks_nothing(struct session_world *world);
 
 /* The worker's next connection to PostgreSQL. */
 int session_accept(struct session_world *world);

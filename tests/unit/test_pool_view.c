@@ -1,10 +1,7 @@
-#include <arpa/inet.h>
 #include <check.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "session/pool_view.h"
 #include "session/sessions.h"
@@ -32,11 +29,6 @@ static const char ini[] =
     "[databases]\n"
     "tcp = host=127.0.0.1 port=5433 pool_size=7 pool_mode=session\n"
     "six = host=::1 port=5434\n"
-    "many = host=127.0.0.1,127.0.0.2,127.0.0.3 port=5435\n"
-    "turns = host=127.0.0.1,127.0.0.2 load_balance_hosts=disable\n"
-    "local = port=5436\n"
-    "directory = host=/run/somewhere port=5437\n"
-    "nowhere = host=no-such-host.invalid\n"
     "* = host=127.0.0.9\n"
     "[users]\n"
     "small = pool_size=2 pool_mode=statement\n"
@@ -127,66 +119,6 @@ START_TEST(a_view_has_what_the_configuration_says)
 }
 END_TEST
 
-static const struct {
-	const char	*story;
-	const char	*database;
-	const char	*texts[4];	/* one connection after the other */
-} places[] = {
-	{ "IPv4", "tcp", { "127.0.0.1:5433", "127.0.0.1:5433" } },
-	{ "IPv6", "six", { "[::1]:5434" } },
-	{ "several hosts in turn", "many", { "127.0.0.1:5435",
-	    "127.0.0.2:5435", "127.0.0.3:5435", "127.0.0.1:5435" } },
-	{ "the first of several", "turns", { "127.0.0.1:5432",
-	    "127.0.0.1:5432" } },
-	{ "a Unix socket", "local", { "/run/here/.s.PGSQL.5436" } },
-	{ "a Unix socket elsewhere", "directory",
-	    { "/run/somewhere/.s.PGSQL.5437" } },
-	{ "whatever is not named", "unnamed", { "127.0.0.9:5432" } },
-};
-
-static const char *
-text_of(const struct sockaddr_storage *from)
-{
-	static char text[128];
-	struct address address;
-
-	if (from->ss_family == AF_UNIX)
-		return ((const struct sockaddr_un *)from)->sun_path;
-	address_from((const struct sockaddr *)from, 0, &address);
-	address_format(&address, 0, text, sizeof(text));
-	return text;
-}
-
-START_TEST(a_view_knows_where_to_connect)
-{
-	struct pool_view *view = view_of(places[_i].database, "u");
-	struct sockaddr_storage address;
-	struct error error;
-	socklen_t length;
-
-	for (int i = 0; i < 4 && places[_i].texts[i] != NULL; i++) {
-		ck_assert_msg(pool_view_address(sessions, view, &address,
-		    &length, &error), "%s: %s", places[_i].story, error.text);
-		ck_assert_msg(strcmp(text_of(&address), places[_i].texts[i])
-		    == 0, "%s: %s", places[_i].story, text_of(&address));
-	}
-}
-END_TEST
-
-START_TEST(a_host_that_is_not_there_is_an_error)
-{
-	struct pool_view *view = view_of("nowhere", "u");
-	struct sockaddr_storage address;
-	struct error error;
-	socklen_t length;
-
-	ck_assert(!pool_view_address(sessions, view, &address, &length,
-	    &error));
-	ck_assert_int_eq(strncmp(error.text,
-	    "DNS lookup failed: no-such-host.invalid: ", 41), 0);
-}
-END_TEST
-
 START_TEST(a_change_of_configuration_is_taken_over)
 {
 	struct pool_view *view = view_of("tcp", "u");
@@ -269,9 +201,6 @@ main(void)
 	tcase_add_test(tests, a_view_is_made_once);
 	tcase_add_loop_test(tests, a_view_has_what_the_configuration_says, 0,
 	    ARRAY_LENGTH(policies));
-	tcase_add_loop_test(tests, a_view_knows_where_to_connect, 0,
-	    ARRAY_LENGTH(places));
-	tcase_add_test(tests, a_host_that_is_not_there_is_an_error);
 	tcase_add_test(tests, a_change_of_configuration_is_taken_over);
 	tcase_add_loop_test(tests,
 	    when_a_database_moves_its_connections_are_marked, 0,
