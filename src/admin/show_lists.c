@@ -47,9 +47,10 @@ show_all(const struct console_env *env, struct report *report,
 	show_items(report, "pools", census->count);
 	show_items(report, "peer_pools", 0);
 	show_connections(env, report, census);
-	show_items(report, "dns_names", 0);
+	show_items(report, "dns_names", hosts_count(env->segment));
 	show_items(report, "dns_zones", 0);
-	show_items(report, "dns_queries", 0);
+	show_items(report, "dns_queries",
+	    hosts_count_questions(env->segment));
 	show_items(report, "dns_pending", 0);
 }
 

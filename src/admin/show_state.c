@@ -111,12 +111,6 @@ static const struct report_column peer_pools_columns[] = {
 	{ "sv_login", REPORT_INT },
 };
 
-static const struct report_column dns_hosts_columns[] = {
-	{ "hostname", REPORT_TEXT },
-	{ "ttl", REPORT_INT64 },
-	{ "addrs", REPORT_TEXT },
-};
-
 static const struct report_column dns_zones_columns[] = {
 	{ "zonename", REPORT_TEXT },
 	{ "serial", REPORT_INT64 },
@@ -126,9 +120,6 @@ static const struct report_column dns_zones_columns[] = {
 const struct show show_PEER_POOLS = {
 	peer_pools_columns, ARRAY_LENGTH(peer_pools_columns), fill_nothing,
 	NULL
-};
-const struct show show_DNS_HOSTS = {
-	dns_hosts_columns, ARRAY_LENGTH(dns_hosts_columns), fill_nothing, NULL
 };
 const struct show show_DNS_ZONES = {
 	dns_zones_columns, ARRAY_LENGTH(dns_zones_columns), fill_nothing, NULL
