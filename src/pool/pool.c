@@ -16,7 +16,8 @@ pool_lock(const struct pool_caller *caller, uint32_t pool_index)
 {
 	struct pool_row *pool = segment_pool(caller->segment, pool_index);
 
-	INVARIANT(pool != NULL && atomic_load(&pool->used));
+	/* It may be given back: then there is nothing in it. */
+	INVARIANT(pool != NULL && pool->has_lock);
 	if (UNLIKELY(!lock_take(&pool->lock)))
 		repair_pool_locked(caller->segment, pool_index);
 	return pool;
@@ -430,6 +431,10 @@ static bool
 has_room(const struct pool_caller *caller, const struct pool_row *pool,
     const struct pool_policy *policy)
 {
+	/* The policy of another pool would open a connection for that one. */
+	if (!atomic_load(&pool->used) ||
+	    atomic_load(&pool->generation) != policy->generation)
+		return false;
 	if (policy->size > 0 &&
 	    pool->server_count >= size_now(caller, pool, policy))
 		return false;

@@ -35,6 +35,8 @@
 
 /* What the configuration says about a pool, as of now. */
 struct pool_policy {
+	uint32_t	generation;	/* of the pool's row, when this was
+					   made: for that pool only */
 	uint32_t	size;		/* servers at most; 0: no limit */
 	uint32_t	reserve;	/* on top of that, … */
 	usec_t		reserve_after;	/* … for who waits so long; 0: never */

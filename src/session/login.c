@@ -461,10 +461,10 @@ enter(struct client *client, const struct config_database *database,
 		.user_limit = client_limit(config_max_user_client_connections(
 		    config, config_find_user(config, login->user))),
 	};
-	uint32_t user;
+	struct pools_place place;
 
 	switch (pools_enter(sessions->segment, sessions->worker, &entry,
-	    pool_out, &user)) {
+	    &place)) {
 	case POOLS_ENTERED:
 		break;
 	case POOLS_NO_ROOM:
@@ -478,8 +478,11 @@ enter(struct client *client, const struct config_database *database,
 		return false;
 	}
 	client->entered = true;
-	atomic_store(&client_row(client)->user, user);
-	atomic_store(&client_row(client)->pool, *pool_out);
+	*pool_out = place.pool;
+	atomic_store(&client_row(client)->user, place.user);
+	atomic_store(&client_row(client)->pool, place.pool);
+	if (place.new_database && database == config->autodb)
+		log_info("registered new auto-database: %s", login->database);
 	return true;
 }
 

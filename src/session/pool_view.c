@@ -80,6 +80,7 @@ pool_view_refresh(struct sessions *sessions, struct pool_view *view)
 	note_place(sessions, view);
 	view->mode = config_pool_mode(config, view->database, view->user);
 	view->policy = (struct pool_policy){
+		.generation = view->generation,
 		.size = at_least_0(config_pool_size(config, view->database,
 		    view->user)),
 		.reserve = at_least_0(config_reserve_pool_size(config,
@@ -115,10 +116,14 @@ pool_view_get(struct sessions *sessions, uint32_t pool)
 	struct pool_row *row = segment_pool(segment, pool);
 	struct pool_view *view = sessions->views[pool];
 
-	if (view != NULL)
+	if (view != NULL && view->generation == atomic_load(&row->generation))
 		return view;
-	view = memory_get(sizeof(*view));
+	if (view == NULL)
+		view = memory_get(sizeof(*view));
+	/* The row was given back, and is another pool's now. */
+	memset(view, 0, sizeof(*view));
 	view->pool = pool;
+	view->generation = atomic_load(&row->generation);
 	view->database_name = segment->databases[row->database].name;
 	view->user_name = segment->users[row->user].name;
 	view->stats = stats_of(segment, sessions->worker, pool);

@@ -8,7 +8,7 @@
 #include "session/sessions.h"
 
 struct pool_view {
-	uint32_t			 pool;
+	uint32_t			 pool, generation; /* of the row */
 	const char			*database_name;	/* in the segment */
 	const char			*user_name;
 	const struct config_database	*database;	/* NULL: removed */

@@ -1,10 +1,12 @@
 #include "session/sessions.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "pool/retire.h"
 #include "session/cancel.h"
 #include "session/client.h"
 #include "session/drain.h"
@@ -220,6 +222,60 @@ keep_pools_up(struct sessions *sessions)
 	}
 }
 
+static void
+retire_idle_pool(struct sessions *sessions, uint32_t row)
+{
+	struct pool_caller caller = sessions_caller(sessions);
+	const struct pool_row *pool = segment_pool(sessions->segment, row);
+	usec_t after = sessions->config->pool_idle_timeout, age;
+	char database[DATABASE_NAME_BYTES], user[USER_NAME_BYTES];
+
+	if (after == 0)
+		return;
+	memcpy(database, sessions->segment->databases[pool->database].name,
+	    sizeof(database));
+	memcpy(user, sessions->segment->users[pool->user].name, sizeof(user));
+	if (retire_pool(&caller, row, after, &age))
+		log_info("cleaning up idle pool for user %s on db %s because: "
+		    "pool idle timeout (age= %" PRId64 "s)", user, database,
+		    age / USEC_PER_SEC);
+}
+
+/* Of the `*` entry and unused for long, or not in the file any more. */
+static void
+retire_stray_database(struct sessions *sessions, uint32_t row)
+{
+	struct pool_caller caller = sessions_caller(sessions);
+	const struct config *config = sessions->config;
+	char name[DATABASE_NAME_BYTES];
+	usec_t after = 0;
+
+	memcpy(name, sessions->segment->databases[row].name, sizeof(name));
+	if (config_find_database(config, name) != NULL)
+		return;
+	if (config->autodb != NULL)
+		after = config->autodb_idle_timeout;
+	if (config->autodb != NULL && after == 0)
+		return;
+	if (retire_database(&caller, row, after))
+		log_info("dropping database '%s' as it does not exist anymore "
+		    "or inactive auto-database", name);
+}
+
+static void
+retire_what_nobody_needs(struct sessions *sessions)
+{
+	struct segment *segment = sessions->segment;
+	uint32_t databases = atomic_load(&segment->state->databases_used);
+
+	for (uint32_t row = 0; row < pools_used(sessions); row++)
+		if (atomic_load(&segment->pools[row].used))
+			retire_idle_pool(sessions, row);
+	for (uint32_t row = 0; row < databases; row++)
+		if (atomic_load(&segment->databases[row].used))
+			retire_stray_database(sessions, row);
+}
+
 void
 sessions_on_order(struct sessions *sessions)
 {
@@ -252,6 +308,7 @@ sessions_tick(struct sessions *sessions)
 	cancel_tick(sessions);
 	lookup_tick(sessions);
 	keep_pools_up(sessions);
+	retire_what_nobody_needs(sessions);
 }
 
 void

@@ -2,7 +2,8 @@
  * Locks that live in the segment: process-shared, robust, taken in one way.
  *
  * Under a lock: no system call, no allocation, no log, a few dozen
- * instructions.  Nobody holds two at once.  A holder may die at any
+ * instructions.  Nobody holds two at once, but for the lock of names, which may
+ * be held when a pool's is taken (shm/pools.h).  A holder may die at any
  * instruction; the next one to get the lock is told and rebuilds what it
  * guards from the rows.
  */

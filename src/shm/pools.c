@@ -1,8 +1,9 @@
 /*
- * Names to rows.  Rows are never given back, so a row that was found stays
- * what it is: finding takes no lock, making takes the naming lock.
+ * Names to rows: finding takes no lock, making and giving back take the
+ * naming lock.  A row that was found stays what it is as long as somebody is
+ * counted in it, or holds the lock.
  *
- *   index [hash of the name] -> row + 1, open addressing
+ *   index [hash of the name] -> row + 1, open addressing; GONE: not the end
  */
 #include "shm/pools.h"
 
@@ -11,11 +12,15 @@
 #include "base/invariant.h"
 #include "shm/segment.h"
 
+#define GONE UINT32_MAX
+
 struct table {
 	_Atomic uint32_t	*index;
 	uint32_t		 slots;
 	uint32_t		 rows;
-	_Atomic uint32_t	*used;	/* rows in use */
+	_Atomic uint32_t	*used;	/* rows ever in use */
+	/* Was given back; NULL: that never happens. */
+	bool (*is_free)(struct segment *, uint32_t row);
 };
 
 /* Is this row the one that is sought? */
@@ -43,6 +48,8 @@ find(struct segment *segment, const struct table *table, uint32_t hash,
 
 		if (row == 0)
 			return NO_ROW;
+		if (row == GONE)
+			continue;
 		INVARIANT(row <= table->rows);
 		if (matches(segment, row - 1, sought))
 			return row - 1;
@@ -50,29 +57,60 @@ find(struct segment *segment, const struct table *table, uint32_t hash,
 	return NO_ROW;
 }
 
-/* A row that is filled in, but in no index yet: nobody else sees it. */
+/* A row that is in no index: nobody else sees it. */
 static uint32_t
-next_row(const struct table *table)
+next_row(struct segment *segment, const struct table *table)
 {
-	uint32_t row = atomic_load(table->used);
+	uint32_t used = atomic_load(table->used);
 
-	return row < table->rows ? row : NO_ROW;
+	for (uint32_t row = 0; table->is_free != NULL && row < used; row++)
+		if (table->is_free(segment, row))
+			return row;
+	return used < table->rows ? used : NO_ROW;
 }
 
 static void
 publish(const struct table *table, uint32_t hash, uint32_t row)
 {
-	atomic_store(table->used, row + 1);
+	if (atomic_load(table->used) < row + 1)
+		atomic_store(table->used, row + 1);
 	for (uint32_t i = 0; i < table->slots; i++) {
 		_Atomic uint32_t *at =
 		    &table->index[(hash + i) % table->slots];
+		uint32_t there = atomic_load(at);
 
-		if (atomic_load(at) != 0)
+		if (there != 0 && there != GONE)
 			continue;
 		atomic_store_explicit(at, row + 1, memory_order_release);
 		return;
 	}
 	INVARIANT(!"an index has more slots than rows");
+}
+
+/*
+ * What a look-up passes over is taken away where it is the end anyway.  A row
+ * whose maker died is in no index.
+ */
+static void
+withdraw(const struct table *table, uint32_t hash, uint32_t row)
+{
+	for (uint32_t i = 0; i < table->slots; i++) {
+		uint32_t slot = (hash + i) % table->slots;
+		uint32_t there = atomic_load(&table->index[slot]);
+
+		if (there == 0)
+			return;
+		if (there != row + 1)
+			continue;
+		atomic_store(&table->index[slot], GONE);
+		if (atomic_load(&table->index[(slot + 1) % table->slots]) != 0)
+			return;
+		while (atomic_load(&table->index[slot]) == GONE) {
+			atomic_store(&table->index[slot], 0);
+			slot = (slot + table->slots - 1) % table->slots;
+		}
+		return;
+	}
 }
 
 /*
@@ -92,26 +130,38 @@ naming_release(struct segment *segment)
 	lock_release(&segment->state->naming);
 }
 
+static bool
+database_is_free(struct segment *segment, uint32_t row)
+{
+	return !atomic_load(&segment->databases[row].used);
+}
+
+static bool
+pool_is_free(struct segment *segment, uint32_t row)
+{
+	return !atomic_load(&segment->pools[row].used);
+}
+
 static struct table
 databases_table(struct segment *segment)
 {
 	return (struct table){ segment->database_index,
 	    segment->size.databases * 2, segment->size.databases,
-	    &segment->state->databases_used };
+	    &segment->state->databases_used, database_is_free };
 }
 
 static struct table
 users_table(struct segment *segment)
 {
 	return (struct table){ segment->user_index, segment->size.users * 2,
-	    segment->size.users, &segment->state->users_used };
+	    segment->size.users, &segment->state->users_used, NULL };
 }
 
 static struct table
 pools_table(struct segment *segment)
 {
 	return (struct table){ segment->pool_index, segment->size.pools * 2,
-	    segment->size.pools, &segment->state->pools_used };
+	    segment->size.pools, &segment->state->pools_used, pool_is_free };
 }
 
 static bool
@@ -156,7 +206,7 @@ make_database(struct segment *segment, const char *name)
 
 	if (row != NO_ROW || strlen(name) >= DATABASE_NAME_BYTES)
 		return row;
-	if ((row = next_row(&table)) != NO_ROW) {
+	if ((row = next_row(segment, &table)) != NO_ROW) {
 		struct database_row *database = &segment->databases[row];
 
 		memset(database, 0, sizeof(*database));
@@ -197,7 +247,7 @@ make_user(struct segment *segment, const char *name)
 
 	if (row != NO_ROW || strlen(name) >= USER_NAME_BYTES)
 		return row;
-	if ((row = next_row(&table)) != NO_ROW) {
+	if ((row = next_row(segment, &table)) != NO_ROW) {
 		struct user_row *user = &segment->users[row];
 
 		memset(user, 0, sizeof(*user));
@@ -245,14 +295,21 @@ fill_in_pool(struct segment *segment, uint32_t row,
 	memset(tally, 0, sizeof(*tally));
 	atomic_store(&tally->database, key->database);
 	atomic_store(&tally->user, key->user);
-	memset(pool, 0, sizeof(*pool));
-	lock_create(&pool->lock);
+	/* Somebody may be about to look at what the row was before. */
+	if (!pool->has_lock)
+		lock_create(&pool->lock);
+	pool->has_lock = 1;
+	(void)!lock_take(&pool->lock);
+	memset(&pool->idle_head, 0, sizeof(*pool) -
+	    offsetof(struct pool_row, idle_head));
+	atomic_store(&pool->empty_since, 0);
 	pool->database = key->database;
 	pool->user = key->user;
 	pool->forced_user = forced_user;
 	pool->idle_head = pool->idle_tail = NO_ROW;
 	pool->wait_head = pool->wait_tail = NO_ROW;
 	atomic_store(&pool->used, 1);
+	lock_release(&pool->lock);
 }
 
 static uint32_t
@@ -263,7 +320,7 @@ make_pool(struct segment *segment, const struct pool_key *key,
 	uint32_t hash = hash_bytes(key, sizeof(*key));
 	uint32_t row = find(segment, &table, hash, pool_matches, key);
 
-	if (row == NO_ROW && (row = next_row(&table)) != NO_ROW) {
+	if (row == NO_ROW && (row = next_row(segment, &table)) != NO_ROW) {
 		fill_in_pool(segment, row, key, forced_user);
 		publish(&table, hash, row);
 	}
@@ -332,37 +389,48 @@ is_full(uint32_t clients, uint32_t limit)
 	return limit > 0 && clients >= limit;
 }
 
+static enum pools_verdict
+find_place(struct segment *segment, const struct pools_entry *entry,
+    struct pools_place *place)
+{
+	uint32_t known = databases_find(segment, entry->database);
+	struct pool_key key = { make_database(segment, entry->database),
+	    make_user(segment, entry->user) };
+
+	place->new_database = known == NO_ROW;
+	place->pool = NO_ROW;
+	place->user = make_user(segment, entry->login);
+	if (key.database == NO_ROW || key.user == NO_ROW ||
+	    place->user == NO_ROW)
+		return POOLS_NO_ROOM;
+	if (is_full(databases_clients(segment, key.database),
+	    entry->database_limit))
+		return POOLS_DATABASE_FULL;
+	if (is_full(users_clients(segment, place->user), entry->user_limit))
+		return POOLS_USER_FULL;
+	place->pool = make_pool(segment, &key, entry->forced_user);
+	return place->pool == NO_ROW ? POOLS_NO_ROOM : POOLS_ENTERED;
+}
+
 enum pools_verdict
 pools_enter(struct segment *segment, uint32_t worker,
-    const struct pools_entry *entry, uint32_t *pool_out, uint32_t *user_out)
+    const struct pools_entry *entry, struct pools_place *place_out)
 {
-	enum pools_verdict verdict = POOLS_ENTERED;
-	struct pool_key key;
+	enum pools_verdict verdict;
 
 	naming_take(segment);
-	key = (struct pool_key){ make_database(segment, entry->database),
-	    make_user(segment, entry->user) };
-	*pool_out = NO_ROW;
-	*user_out = make_user(segment, entry->login);
-	if (key.database == NO_ROW || key.user == NO_ROW ||
-	    *user_out == NO_ROW)
-		verdict = POOLS_NO_ROOM;
-	else if (is_full(databases_clients(segment, key.database),
-	    entry->database_limit))
-		verdict = POOLS_DATABASE_FULL;
-	else if (is_full(users_clients(segment, *user_out),
-	    entry->user_limit))
-		verdict = POOLS_USER_FULL;
-	else if ((*pool_out = make_pool(segment, &key, entry->forced_user)) ==
-	    NO_ROW)
-		verdict = POOLS_NO_ROOM;
+	verdict = find_place(segment, entry, place_out);
 	if (verdict == POOLS_ENTERED) {
-		atomic_fetch_add(cell(segment->pool_clients, *pool_out,
+		uint32_t database = segment->pools[place_out->pool].database;
+
+		atomic_fetch_add(cell(segment->pool_clients, place_out->pool,
 		    worker), 1);
-		atomic_fetch_add(cell(segment->database_clients, key.database,
+		atomic_fetch_add(cell(segment->database_clients, database,
 		    worker), 1);
-		atomic_fetch_add(cell(segment->user_clients, *user_out,
+		atomic_fetch_add(cell(segment->user_clients, place_out->user,
 		    worker), 1);
+		atomic_store(&segment->pools[place_out->pool].empty_since, 0);
+		atomic_store(&segment->databases[database].empty_since, 0);
 	}
 	naming_release(segment);
 	return verdict;
@@ -403,4 +471,36 @@ pools_forget_clients(struct segment *segment, uint32_t worker)
 	    worker);
 	forget(segment->pool_clients, atomic_load(&state->pools_used),
 	    worker);
+}
+
+/* --- given back ---------------------------------------------------------- */
+
+void
+pools_free(struct segment *segment, uint32_t row)
+{
+	struct table table = pools_table(segment);
+	struct pool_row *pool = segment_pool(segment, row);
+	struct pool_key key = { pool->database, pool->user };
+
+	INVARIANT(pools_clients(segment, row) == 0 &&
+	    pool->server_count == 0 && pool->wait_count == 0);
+	withdraw(&table, hash_bytes(&key, sizeof(key)), row);
+	stats_retire(segment, row);
+	atomic_store(&segment->tallies[row].starving_since, 0);
+	pool->failed_at = 0;
+	atomic_store(&pool->welcome_known, 0);
+	atomic_fetch_add(&pool->generation, 1);
+	atomic_store(&pool->used, 0);
+}
+
+void
+databases_free(struct segment *segment, uint32_t row)
+{
+	struct table table = databases_table(segment);
+	struct database_row *database = &segment->databases[row];
+
+	INVARIANT(databases_clients(segment, row) == 0);
+	withdraw(&table, hash_bytes(database->name, strlen(database->name)),
+	    row);
+	atomic_store(&database->used, 0);
 }

@@ -1,6 +1,7 @@
 /*
  * One row for each pool, (database, user), and for each database and user
- * that has ever been asked for.
+ * that has been asked for.  Rows of pools and databases that nobody needs any
+ * more are given back (pool/retire.h); a user's row is for ever.
  *
  * A pool's lists and counts are kept under its lock and can be rebuilt from
  * the rows of clients and servers at any time (pool/repair.h).
@@ -23,6 +24,7 @@ struct database_row {
 	_Atomic uint32_t used;
 	char		 name[DATABASE_NAME_BYTES];
 	_Atomic uint32_t paused, disabled;
+	_Atomic usec_t	 empty_since;	/* no client, no server; 0: has some */
 };
 
 /* What is learnt about a user, by whichever worker, and serves all. */
@@ -40,8 +42,11 @@ struct user_row {
 
 struct pool_row {
 	_Atomic uint32_t used;
+	_Atomic uint32_t generation;	/* moves when the row is given back */
 	uint32_t	 database, user; /* rows */
 	uint32_t	 forced_user;
+	uint32_t	 has_lock;	/* made once, for all generations */
+	_Atomic usec_t	 empty_since;	/* no client, no server; 0: has some */
 	_Alignas(CACHE_LINE)
 	struct lock	 lock;		/* guards all that follows */
 	uint32_t	 idle_head, idle_tail;	/* head: used most recently */
@@ -115,13 +120,18 @@ enum pools_verdict {
 	POOLS_USER_FULL
 };
 
+struct pools_place {
+	uint32_t	pool, user;
+	bool		new_database;	/* nobody had asked for it before */
+};
+
 /*
  * Finds or makes the pool and the user's row and counts the client of this
  * worker in, if the limits allow; exact over all workers.  Only the worker
  * itself calls these two for its own slot.
  */
 enum pools_verdict pools_enter(struct segment *segment, uint32_t worker,
-    const struct pools_entry *entry, uint32_t *pool_out, uint32_t *user_out)
+    const struct pools_entry *entry, struct pools_place *place_out)
     MUST_CHECK;
 void pools_leave(struct segment *segment, uint32_t worker, uint32_t pool,
     uint32_t user);
@@ -133,5 +143,12 @@ void pools_forget_clients(struct segment *segment, uint32_t worker);
 uint32_t pools_clients(struct segment *segment, uint32_t pool);
 uint32_t databases_clients(struct segment *segment, uint32_t database);
 uint32_t users_clients(struct segment *segment, uint32_t user);
+
+/*
+ * Gives a row back; its name can be made anew.  The caller holds the lock of
+ * names, for a pool that of the pool as well, and nobody is in it.
+ */
+void pools_free(struct segment *segment, uint32_t pool);
+void databases_free(struct segment *segment, uint32_t database);
 
 #endif

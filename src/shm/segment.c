@@ -90,6 +90,8 @@ lay_out(struct segment *segment, struct layout *layout)
 	    ROSTER_SLOTS * (size_t)size->users);
 	segment->stats = place(layout, sizeof(*segment->stats),
 	    (size_t)ROSTER_SLOTS * size->pools);
+	segment->retired_stats = place(layout,
+	    sizeof(*segment->retired_stats), ROSTER_SLOTS);
 	segment->history = place(layout, sizeof(*segment->history), 1);
 	segment->snapshots = place(layout, sizeof(*segment->snapshots),
 	    2 * (size_t)size->pools);

@@ -8,7 +8,7 @@
  *
  *   state | roster | clients | cancel keys | servers | their values | pools |
  *   their tallies | databases | users | indexes of names | clients that are
- *   in | stats [worker][pool] | snapshots [2][pool] |
+ *   in | stats [worker][pool] | retired stats | snapshots [2][pool] |
  *   mailboxes | host names
  */
 #ifndef SHM_SEGMENT_H
@@ -49,6 +49,7 @@ struct segment {		/* private to each process, inherited by fork */
 	_Atomic uint32_t	*pool_clients, *database_clients;
 	_Atomic uint32_t	*user_clients;
 	struct stats_row	*stats;		/* [ROSTER_SLOTS][pools] */
+	struct stats_row	*retired_stats;	/* [ROSTER_SLOTS] */
 	struct stats_history	*history;
 	struct stats_totals	*snapshots;	/* [2][pools] */
 	struct mailbox		*mailboxes;	/* [ROSTER_SLOTS] */

@@ -38,6 +38,28 @@ stats_of_worker(struct segment *segment, uint32_t worker,
 	memset(totals_out, 0, sizeof(*totals_out));
 	for (uint32_t pool = 0; pool < used; pool++)
 		add_row(totals_out, stats_of(segment, worker, pool));
+	add_row(totals_out, &segment->retired_stats[worker]);
+}
+
+void
+stats_of_retired(struct segment *segment, struct stats_totals *totals_out)
+{
+	memset(totals_out, 0, sizeof(*totals_out));
+	for (unsigned i = 0; i < ROSTER_SLOTS; i++)
+		add_row(totals_out, &segment->retired_stats[i]);
+}
+
+void
+stats_retire(struct segment *segment, uint32_t pool)
+{
+	for (unsigned worker = 0; worker < ROSTER_SLOTS; worker++) {
+		struct stats_row *row = stats_of(segment, worker, pool);
+		struct stats_row *retired = &segment->retired_stats[worker];
+
+		for (unsigned i = 0; i < STATS; i++)
+			stats_add(retired, (enum stat_counter)i,
+			    atomic_exchange(&row->counters[i], 0));
+	}
 }
 
 static struct stats_totals *

@@ -56,8 +56,19 @@ stats_add(struct stats_row *row, enum stat_counter counter, uint64_t amount)
 void stats_total(struct segment *segment, uint32_t pool,
     struct stats_totals *totals_out);
 
-/* One worker over all pools. */
+/* One worker over all pools, those included that are no more. */
 void stats_of_worker(struct segment *segment, uint32_t worker,
+    struct stats_totals *totals_out);
+
+/*
+ * A pool's row is given back: its numbers go to those of the pools that are
+ * no more, and begin at 0.  The caller holds the lock of names, and nobody is
+ * in the pool.
+ */
+void stats_retire(struct segment *segment, uint32_t pool);
+
+/* Of all pools that are no more, over all workers. */
+void stats_of_retired(struct segment *segment,
     struct stats_totals *totals_out);
 
 /*

@@ -9,7 +9,7 @@ stats_line_sum(struct segment *segment, struct stats_totals *sum_out)
 {
 	uint32_t used = atomic_load(&segment->state->pools_used);
 
-	memset(sum_out, 0, sizeof(*sum_out));
+	stats_of_retired(segment, sum_out);
 	for (uint32_t pool = 0; pool < used; pool++) {
 		struct stats_totals one;
 
@@ -41,7 +41,8 @@ stats_line_format(const struct stats_totals *before,
 	uint64_t grown[STATS];
 
 	for (unsigned i = 0; i < STATS; i++)
-		grown[i] = after->counters[i] - before->counters[i];
+		grown[i] = after->counters[i] > before->counters[i] ?
+		    after->counters[i] - before->counters[i] : 0;
 #define RATE(name) per_second(grown, STAT_##name, elapsed)
 #define MEAN(time, count) mean(grown, STAT_##time, STAT_##count)
 	snprintf(text, size, "stats: %" PRIu64 " xacts/s, %" PRIu64

@@ -211,6 +211,56 @@ START_TEST(no_more_servers_are_opened_at_one_time_than_allowed)
 }
 END_TEST
 
+/* ---- what nobody needs ---- */
+
+START_TEST(an_automatic_database_goes_when_it_is_not_used)
+{
+	struct pooler *pooler = pooler_start(.workers = WORKERS,
+	    .databases = text("* = %s\n", world_place()),
+	    .settings = "autodb_idle_timeout = 1\n"
+	    "server_idle_timeout = 1\n");
+	PGconn *console = connect_console(pooler);
+
+	for (int round = 0; round < 2; round++) {
+		PGconn *client = connect_as(pooler, "user=app dbname=any");
+
+		ck_query_value(client, "select current_database()",
+		    "postgres");
+		ck_assert_uint_eq(show_count(console, "DATABASES", "name",
+		    "any"), 1);
+		disconnect(client);
+		while (show_count(console, "DATABASES", "name", "any") != 0)
+			usleep(10000);
+		ck_assert_uint_eq(show_count(console, "POOLS", "database",
+		    "any"), 0);
+	}
+	ck_assert(pooler_logged(pooler, "registered new auto-database: any"));
+	ck_assert(pooler_logged(pooler, "dropping database 'any' as it does "
+	    "not exist anymore or inactive auto-database"));
+}
+END_TEST
+
+START_TEST(an_idle_pool_goes_and_comes_back)
+{
+	struct pooler *pooler = pooler_start(.workers = WORKERS,
+	    .settings = "pool_idle_timeout = 1\nserver_idle_timeout = 1\n");
+	PGconn *console = connect_console(pooler);
+
+	for (int round = 0; round < 2; round++) {
+		PGconn *client = connect_client(pooler);
+
+		ck_query_ok(client, "select 1");
+		ck_assert_int_eq(show_number(console, "STATS", "database",
+		    "shop", "total_xact_count"), 1);
+		disconnect(client);
+		while (show_count(console, "POOLS", "user", "app") != 0)
+			usleep(10000);
+	}
+	ck_assert(pooler_logged(pooler, "cleaning up idle pool for user app "
+	    "on db shop because: pool idle timeout (age= "));
+}
+END_TEST
+
 /* ---- clients ---- */
 
 static const struct {
@@ -354,6 +404,9 @@ main(void)
 	    a_pool_with_a_forced_user_is_filled_before_its_first_client);
 	tcase_add_test(servers,
 	    no_more_servers_are_opened_at_one_time_than_allowed);
+	tcase_add_test(servers,
+	    an_automatic_database_goes_when_it_is_not_used);
+	tcase_add_test(servers, an_idle_pool_goes_and_comes_back);
 	tcase_add_loop_test(of_clients, exactly_so_many_clients_get_in, 0,
 	    ARRAY_LENGTH(clients));
 	tcase_add_test(of_clients,

@@ -181,9 +181,9 @@ enter(uint32_t worker, const char *database, const char *login,
 {
 	struct pools_entry entry = { database, "forced", true, login,
 	    database_limit, user_limit };
-	uint32_t pool, user;
+	struct pools_place place;
 
-	return pools_enter(segment, worker, &entry, &pool, &user);
+	return pools_enter(segment, worker, &entry, &place);
 }
 
 START_TEST(clients_are_counted_for_pool_database_and_user)
