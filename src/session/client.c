@@ -1,6 +1,7 @@
 #include "session/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +23,11 @@
 #define INPUT_MOST SESSIONS_BACKLOG
 /* A statement to the console; PgBouncer takes less. */
 #define CONSOLE_MESSAGE_MOST (64 * 1024)
+
+/* Descriptors and client rows that only the console may use … */
+#define KEPT_FOR_CONSOLE 16
+/* … and how many of those stay free. */
+#define LAST_OF_ALL 4
 
 static on_event on_client;
 
@@ -126,11 +132,74 @@ note_peer(struct client *client)
 	}
 }
 
+/* Of those that have not said yet who they are, the one here longest. */
+static struct client *
+oldest_stranger(struct sessions *sessions)
+{
+	uint32_t used = atomic_load(&sessions->segment->state->clients_used);
+	struct client *oldest = NULL;
+
+	for (uint32_t row = 0; row < used; row++) {
+		struct client *client = sessions->clients[row];
+
+		if (client == NULL || client_phase(client) != CLIENT_STARTUP)
+			continue;
+		/* Many come at the same time; ids tell which was first. */
+		if (oldest == NULL ||
+		    client_row(client)->id < client_row(oldest)->id)
+			oldest = client;
+	}
+	return oldest;
+}
+
+/*
+ * The last descriptors and rows are for the console.  If there are hardly any
+ * left, who has said nothing for longest gives way, and the newcomer takes
+ * its descriptor, so that the last ones are free again.
+ */
+static void
+make_room(struct sessions *sessions, int *fd)
+{
+	struct client *stranger = oldest_stranger(sessions);
+	int low;
+
+	if (stranger == NULL)
+		return;
+	client_close(stranger, CLIENT_NO_ROOM);
+	low = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
+	if (low == -1)
+		return;
+	close(*fd);
+	*fd = low;
+}
+
+static uint32_t
+claim_row(struct sessions *sessions, int *fd)
+{
+	struct segment *segment = sessions->segment;
+	uint32_t row;
+
+	if (*fd >= sessions->descriptors - LAST_OF_ALL)
+		make_room(sessions, fd);
+	row = clients_claim(segment, sessions->worker);
+	if (row != NO_ROW)
+		return row;
+	make_room(sessions, fd);
+	return clients_claim(segment, sessions->worker);
+}
+
+static bool
+is_among_the_last(const struct sessions *sessions, int fd, uint32_t row)
+{
+	return fd >= sessions->descriptors - KEPT_FOR_CONSOLE ||
+	    row >= sessions->segment->size.clients - KEPT_FOR_CONSOLE;
+}
+
 struct client *
 client_accept(struct sessions *sessions, int fd, bool is_unix)
 {
 	struct segment *segment = sessions->segment;
-	uint32_t row = clients_claim(segment, sessions->worker);
+	uint32_t row = claim_row(sessions, &fd);
 	struct client *client = NULL;
 
 	if (row != NO_ROW)
@@ -146,6 +215,7 @@ client_accept(struct sessions *sessions, int fd, bool is_unix)
 	client->sessions = sessions;
 	client->fd = fd;
 	client->is_unix = is_unix;
+	client->only_console = is_among_the_last(sessions, fd, row);
 	client_row(client)->connect_at = client_row(client)->request_at =
 	    loop_now(sessions->loop);
 	client_row(client)->id = atomic_fetch_add(&segment->state->next_id, 1)

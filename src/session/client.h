@@ -15,6 +15,8 @@
 struct login;
 struct cancel;
 
+#define CLIENT_NO_ROOM "no more connections allowed (max_client_conn)"
+
 struct client {
 	uint32_t		 tag;
 	uint32_t		 row;
@@ -38,6 +40,7 @@ struct client {
 	bool			 is_unix;
 	bool			 own_uid;	/* Unix: our own user … */
 	bool			 own_uid_console; /* … on the console */
+	bool			 only_console;	/* or there is no room for it */
 	bool			 console_waits;	/* for the end of a command */
 	bool			 notified;	/* that it waits, in this wait */
 	bool			 counted;	/* in max_client_conn, … */

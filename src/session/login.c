@@ -786,10 +786,11 @@ count(struct client *client)
 
 	if (client->login->for_console)
 		return true;
-	client->counted = segment_count_client(sessions->segment,
-	    sessions->worker, (uint32_t)sessions->config->max_client_conn);
+	client->counted = !client->only_console && segment_count_client(
+	    sessions->segment, sessions->worker,
+	    (uint32_t)sessions->config->max_client_conn);
 	if (!client->counted) {
-		fail(client, "no more connections allowed (max_client_conn)");
+		fail(client, CLIENT_NO_ROOM);
 		return false;
 	}
 	full = why_full(client);

@@ -1,7 +1,9 @@
 #include "session/sessions.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/invariant.h"
@@ -13,6 +15,9 @@
 #include "session/login.h"
 #include "session/lookup.h"
 #include "session/server.h"
+
+/* Room for clients that are closed already and freed at the turn's end. */
+#define CLOSED_IN_A_TURN 1024
 
 static void
 set_socket_options(struct sessions *sessions)
@@ -34,6 +39,7 @@ sessions_create(struct segment *segment, const struct config *config,
     struct loop *loop, uint32_t worker, const struct sessions_owner *owner)
 {
 	struct sessions *sessions = memory_get(sizeof(*sessions));
+	struct rlimit files = { INT_MAX, INT_MAX };
 
 	sessions->segment = segment;
 	sessions->config = config;
@@ -43,7 +49,7 @@ sessions_create(struct segment *segment, const struct config *config,
 	sessions->parameters = parameters_create(
 	    config->track_extra_parameters);
 	sessions->client_slab = slab_create(sizeof(struct client),
-	    segment->size.clients);
+	    segment->size.clients + CLOSED_IN_A_TURN);
 	sessions->server_slab = slab_create(sizeof(struct server),
 	    segment->size.servers);
 	sessions->clients = memory_get(segment->size.clients *
@@ -55,6 +61,9 @@ sessions_create(struct segment *segment, const struct config *config,
 	sessions->memory = memory_get(SESSIONS_HEADROOM + SESSIONS_READ_BYTES);
 	sessions->input = sessions->memory + SESSIONS_HEADROOM;
 	set_socket_options(sessions);
+	getrlimit(RLIMIT_NOFILE, &files);
+	sessions->descriptors = files.rlim_cur > INT_MAX ? INT_MAX :
+	    (int)files.rlim_cur;
 	return sessions;
 }
 

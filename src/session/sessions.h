@@ -79,6 +79,7 @@ struct sessions {
 	uint32_t			 config_epoch;	/* how many so far */
 	bool				 sends_home;	/* drain_timeout is over */
 	bool				 made_standing_pools;
+	int				 descriptors;	/* that we may have */
 	uint8_t				*memory;
 	uint8_t				*input;		/* read to here */
 };

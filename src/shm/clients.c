@@ -6,18 +6,43 @@
 #include "shm/claim.h"
 #include "shm/segment.h"
 
+static uint32_t
+claim_between(struct segment *segment, uint32_t worker, uint32_t from,
+    uint32_t to)
+{
+	for (uint32_t row = from; row < to; row++)
+		if (claim_row(&segment->clients[row].claimed_by, worker, row,
+		    &segment->state->clients_used))
+			return row;
+	return NO_ROW;
+}
+
+/* Low rows are used again first, so that others need not look at many. */
+static void
+lower_hint(struct segment *segment, uint32_t row)
+{
+	uint32_t hint = atomic_load(&segment->state->clients_hint);
+
+	while (row < hint && !atomic_compare_exchange_weak(
+	    &segment->state->clients_hint, &hint, row))
+		continue;
+}
+
 uint32_t
 clients_claim(struct segment *segment, uint32_t worker)
 {
 	struct client_row *client;
-	uint32_t row;
+	uint32_t hint = atomic_load(&segment->state->clients_hint);
+	uint32_t row = claim_between(segment, worker, hint,
+	    segment->size.clients);
 
-	for (row = 0; row < segment->size.clients; row++)
-		if (claim_row(&segment->clients[row].claimed_by, worker, row,
-		    &segment->state->clients_used))
-			break;
-	if (row == segment->size.clients)
+	if (row == NO_ROW)
+		row = claim_between(segment, worker, 0, hint);
+	if (row == NO_ROW)
 		return NO_ROW;
+	/* Somebody may have freed a lower one meanwhile: then that is it. */
+	atomic_compare_exchange_strong(&segment->state->clients_hint, &hint,
+	    row + 1);
 	client = &segment->clients[row];
 	atomic_store(&client->pool, NO_ROW);
 	atomic_store(&client->user, NO_ROW);
@@ -43,6 +68,7 @@ wipe(struct segment *segment, uint32_t row)
 	client->close_needed = client->remote_pid = 0;
 	memset(client->application_name, 0, sizeof(client->application_name));
 	atomic_store(&client->claimed_by, 0);
+	lower_hint(segment, row);
 }
 
 void

@@ -38,6 +38,7 @@ struct state {
 	/* Same salt for the same unknown name in all workers, and later on. */
 	uint8_t		 mock_nonce[STATE_NONCE_BYTES];
 	/* Highest row ever used plus one: reports need not look further. */
+	_Atomic uint32_t clients_hint;	/* few rows before it are free */
 	_Atomic uint32_t clients_used, servers_used, pools_used;
 	_Atomic uint32_t databases_used, users_used;
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -543,6 +544,67 @@ START_TEST(the_limit_of_clients_counts_those_that_are_there)
 }
 END_TEST
 
+/* The worker may have so few descriptors; this process as many as before. */
+static void
+start_with_few_descriptors(rlim_t few)
+{
+	struct rlimit files, much;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &much), 0);
+	files = much;
+	files.rlim_cur = few;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	session_start(&world, "");
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &much), 0);
+}
+
+enum { FEW = 80 };
+
+START_TEST(the_last_descriptors_are_for_the_console)
+{
+	int clients[FEW], console, count = 0;
+	uint8_t byte;
+
+	start_with_few_descriptors(FEW);
+	/* They are let in and wait for a server. */
+	do {
+		ck_assert_int_lt(count, FEW);
+		clients[count] = session_connect(&world, 0);
+		send_startup(clients[count], "u", "db");
+		session_settle(&world);
+	} while (recv(clients[count++], &byte, 1, MSG_PEEK | MSG_DONTWAIT) ==
+	    -1);
+	expect_fatal(clients[count - 1],
+	    "no more connections allowed (max_client_conn)");
+	console = session_connect(&world, 0);
+	send_startup(console, "admin", "pgbouncer");
+	await_clients(&world, CLIENT_CONSOLE, 1);
+	for (int i = 0; i < count - 1; i++)
+		close(clients[i]);
+	close(console);
+}
+END_TEST
+
+START_TEST(who_says_nothing_gives_way_to_the_console)
+{
+	int strangers[FEW], console;
+
+	start_with_few_descriptors(FEW);
+	for (int i = 0; i < FEW; i++)
+		strangers[i] = session_connect(&world, 0);
+	session_settle(&world);
+	/* Who was there first has been silent for longest. */
+	expect_end(strangers[0]);
+	expect_silence(strangers[FEW - 1]);
+	console = session_connect(&world, 0);
+	send_startup(console, "admin", "pgbouncer");
+	await_clients(&world, CLIENT_CONSOLE, 1);
+	for (int i = 0; i < FEW; i++)
+		close(strangers[i]);
+	close(console);
+}
+END_TEST
+
 START_TEST(who_goes_during_a_login_leaves_nothing)
 {
 	int client;
@@ -602,6 +664,8 @@ main(void)
 	tcase_add_test(tests, a_disabled_database_is_refused);
 	tcase_add_test(tests, nobody_new_comes_in_during_a_shutdown);
 	tcase_add_test(tests, the_limit_of_clients_counts_those_that_are_there);
+	tcase_add_test(tests, the_last_descriptors_are_for_the_console);
+	tcase_add_test(tests, who_says_nothing_gives_way_to_the_console);
 	tcase_add_test(tests, who_goes_during_a_login_leaves_nothing);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
