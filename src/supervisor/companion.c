@@ -103,11 +103,24 @@ companion_bury(struct supervisor *supervisor, const struct death *death,
 	if (death->pid != helper->pid)
 		return;
 	children_describe(death->status, how, sizeof(how));
-	log_warning("helper (process %d) %s, replacing it", (int)death->pid,
-	    how);
+	if (!helper->renewed)
+		log_warning("helper (process %d) %s, replacing it",
+		    (int)death->pid, how);
 	helper->pid = 0;
+	helper->renewed = false;
 	respawn_note(&helper->respawn, death->status, now - helper->born_at,
 	    now);
+}
+
+void
+companion_renew(struct supervisor *supervisor)
+{
+	struct companion *helper = &supervisor->helper;
+
+	if (helper->pid == 0)
+		return;
+	helper->renewed = true;
+	kill(helper->pid, SIGTERM);
 }
 
 void

@@ -16,6 +16,7 @@ struct supervisor;
 struct companion {		/* zeroed: to be started */
 	pid_t		pid;	/* 0: there is none */
 	usec_t		born_at;
+	bool		renewed;	/* it was told to go */
 	struct respawn	respawn;
 };
 
@@ -28,6 +29,9 @@ usec_t companion_due(const struct supervisor *supervisor);
 /* Somebody who is no worker has died; perhaps it was the helper. */
 void companion_bury(struct supervisor *supervisor, const struct death *death,
     usec_t now);
+
+/* Another log or configuration: another one takes its place. */
+void companion_renew(struct supervisor *supervisor);
 
 /* Ends it and waits for that; it has nothing to finish. */
 void companion_end(struct supervisor *supervisor);

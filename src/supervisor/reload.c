@@ -85,6 +85,7 @@ reopen_log(struct supervisor *supervisor)
 			log_warning("worker %u did not take the new log file",
 			    i);
 	boot_configure_log(supervisor, fd);
+	companion_renew(supervisor);
 }
 
 static void

@@ -47,6 +47,7 @@ struct fake_server {
 	pthread_cond_t		 changed;
 	pthread_t		 listener;
 	int			 port;
+	in_addr_t		 host;
 	int			 fd;		/* -1: the port is closed */
 	bool			 listening;	/* there is a thread */
 	bool			 stopping;
@@ -409,7 +410,7 @@ fake_server_open_port(struct fake_server *server)
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)server->port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_addr.s_addr = server->host,
 	};
 	int one = 1;
 
@@ -434,12 +435,19 @@ fake_server_close_port(struct fake_server *server)
 struct fake_server *
 fake_server_start(int port)
 {
+	return fake_server_start_at("127.0.0.1", port);
+}
+
+struct fake_server *
+fake_server_start_at(const char *host, int port)
+{
 	struct fake_server *server = calloc(1, sizeof(*server));
 
 	ck_assert_ptr_nonnull(server);
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	server->port = port;
+	server->host = inet_addr(host);
 	fake_server_open_port(server);
 	return server;
 }

@@ -25,6 +25,8 @@ enum fake_then {
 };
 
 struct fake_server *fake_server_start(int port);
+/* At another address than 127.0.0.1. */
+struct fake_server *fake_server_start_at(const char *host, int port);
 
 /* Closes all connections and the port. */
 void fake_server_stop(struct fake_server *server);

@@ -2,9 +2,11 @@
  * The pooler's login at PostgreSQL, whose part the test plays.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "auth/md5.h"
@@ -280,6 +282,73 @@ START_TEST(while_it_fails_who_asks_is_told_so_at_once)
 }
 END_TEST
 
+/* Where nobody accepts and the queue is full. */
+static int
+fill_up(const char *directory, struct sockaddr_un *address, int *fillers,
+    unsigned most)
+{
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address->sun_family = AF_UNIX;
+	snprintf(address->sun_path, sizeof(address->sun_path),
+	    "%s/.s.PGSQL.4711", directory);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)address,
+	    sizeof(*address)), 0);
+	ck_assert_int_eq(listen(listener, 0), 0);
+	for (unsigned i = 0; i < most; i++) {
+		fillers[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(fillers[i], (struct sockaddr *)address,
+		    sizeof(*address)) == -1)
+			return listener;
+	}
+	ck_abort_msg("the queue has no end");
+}
+
+START_TEST(a_full_queue_of_a_socket_is_no_failure)
+{
+	char directory[] = "/tmp/pgusher-test-XXXXXX", settings[256];
+	struct sockaddr_un address = { 0 };
+	int fillers[8], listener;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	memset(fillers, 0xff, sizeof(fillers));
+	listener = fill_up(directory, &address, fillers,
+	    ARRAY_LENGTH(fillers));
+	snprintf(settings, sizeof(settings), "[databases]\n"
+	    "full = host=%s port=4711\n", directory);
+	session_start(&world, settings);
+	client = session_connect(&world, 0);
+	send_startup(client, "u", "full");
+	await_servers(&world, SERVER_OPENING, 1);
+	session_settle(&world);
+	ck_assert_int_eq(session_pool(&world)->failed_at, 0);
+	ck_assert_uint_eq(session_servers(&world, SERVER_OPENING), 1);
+	/* The worker's process has inherited them. */
+	for (unsigned i = 0; i < ARRAY_LENGTH(fillers); i++)
+		if (fillers[i] != -1)
+			shutdown(fillers[i], SHUT_RDWR);
+	do {			/* the fillers hang up, it does not */
+		char byte;
+
+		server = accept(listener, NULL, NULL);
+		ck_assert_int_ne(server, -1);
+		if (recv(server, &byte, 1, MSG_PEEK) > 0)
+			break;
+		close(server);
+	} while (true);
+	expect_startup(server);
+	let_in(server);
+	expect_welcome(client);
+	ck_assert_int_eq(session_pool(&world)->failed_at, 0);
+	for (unsigned i = 0; i < ARRAY_LENGTH(fillers); i++)
+		if (fillers[i] != -1)
+			close(fillers[i]);
+	close(listener);
+	unlink(address.sun_path);
+	rmdir(directory);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -302,6 +371,7 @@ main(void)
 	    ARRAY_LENGTH(wrongs));
 	tcase_add_test(tests, while_postgresql_starts_up_clients_wait);
 	tcase_add_test(tests, a_login_that_is_never_answered_is_given_up);
+	tcase_add_test(tests, a_full_queue_of_a_socket_is_no_failure);
 	tcase_add_test(tests, who_waits_for_a_query_hears_of_a_refusal);
 	tcase_add_test(tests, while_it_fails_who_asks_is_told_so_at_once);
 	suite_add_tcase(suite, tests);

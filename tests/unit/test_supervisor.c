@@ -423,6 +423,10 @@ START_TEST(a_killed_helper_is_replaced)
 	expect("was killed by signal 9 (Killed), replacing it");
 	second = helper_of_life(2);
 	ck_assert_int_ne(first, second);
+	/* A new log file is for a new one. */
+	kill(supervisor, SIGHUP);
+	second = helper_of_life(3);
+	ck_assert_uint_eq(times_logged("replacing it"), 1);
 	ck_assert_uint_eq(times_logged("repair of slot"), 0);
 	kill(supervisor, SIGQUIT);
 	ck_assert_int_eq(await_end(), 0);
