@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "pool/limits.h"
 #include "pool/repair.h"
+#include "pool/retire.h"
 #include "pool_world.h"
 
 #define DEAD 2
@@ -328,6 +330,57 @@ nothing_yet(void)
 {
 }
 
+static void
+a_limit_leaves_one_place(void)
+{
+	they_wait_for_a_first_server();
+	world.policy.database_limit = world.policy.size;
+}
+
+static uint32_t
+sibling(void)
+{
+	return pools_find(world.segment, "db", "sibling");
+}
+
+/* Its one server is idle, and keeps ours from opening a third. */
+static void
+a_sibling_is_in_the_way(void)
+{
+	struct pool_caller other = worker(1);
+	const char *reason;
+	uint32_t client;
+
+	(void)pools_make(world.segment, "db", "sibling", false);
+	server = pool_open(&other, sibling(), &world.policy, true);
+	ck_assert_uint_ne(server, NO_ROW);
+	atomic_store(&server_at(server)->has_fd, 15);
+	ck_assert_int_eq(pool_give_back(&other, server, &world.policy,
+	    &client, &reason), POOL_RELEASED);
+	linked_to(pool_world_add_client(&world, 1));
+	linked_to(pool_world_add_client(&world, 1));
+	theirs = pool_world_add_client(&world, 0);
+	pool_world_take(&world, theirs, WORLD_NOW);
+	world.policy.database_limit = world.policy.size;
+}
+
+/* An empty pool of another database. */
+static void
+a_pool_is_empty(void)
+{
+	(void)pools_make(world.segment, "other", "user2", false);
+}
+
+static void
+my_client_is_in(void)
+{
+	struct pools_entry entry = { "other", "user2", false, "me", 1, 1 };
+	struct pools_place place;
+
+	ck_assert_int_eq(pools_enter(world.segment, DEAD, &entry, &place),
+	    POOLS_ENTERED);
+}
+
 /* --- what the victim does; killed somewhere in it ------------------------ */
 
 static void
@@ -453,6 +506,48 @@ make_pool(const struct pool_caller *me)
 	(void)pools_make(me->segment, "other", "user2", false);
 }
 
+static void
+evict(const struct pool_caller *me)
+{
+	uint32_t row;
+
+	(void)!pool_open(me, world.pool, &world.policy, false);
+	row = limits_evict(me, world.pool, &world.policy);
+	if (row != NO_ROW)
+		pool_end_close(me, row);
+}
+
+static void
+enter_pool(const struct pool_caller *me)
+{
+	struct pools_entry entry = { "other", "user2", false, "me", 1, 1 };
+	struct pools_place place;
+
+	(void)!pools_enter(me->segment, me->worker, &entry, &place);
+}
+
+static void
+leave_pool(const struct pool_caller *me)
+{
+	pools_leave(me->segment, me->worker, pools_find(me->segment, "other",
+	    "user2"), users_find(me->segment, "me"));
+}
+
+static void
+retire_one_pool(const struct pool_caller *me)
+{
+	usec_t age;
+
+	(void)!retire_pool(me, pools_find(me->segment, "other", "user2"), 0,
+	    &age);
+}
+
+static void
+retire_one_database(const struct pool_caller *me)
+{
+	(void)!retire_database(me, databases_find(me->segment, "other"), 0);
+}
+
 static const struct {
 	const char	*story;
 	void		(*prepare)(void);
@@ -485,6 +580,14 @@ static const struct {
 	{ "lets a client in", nothing_yet, come },
 	{ "lets a client go", my_client_is_idle, go },
 	{ "makes a pool", nothing_yet, make_pool },
+	{ "opens a server under a limit", a_limit_leaves_one_place,
+	    open_server },
+	{ "evicts another pool's server", a_sibling_is_in_the_way, evict },
+	{ "lets a client into a pool", nothing_yet, enter_pool },
+	{ "lets a client out of a pool", my_client_is_in, leave_pool },
+	{ "gives a pool's row back", a_pool_is_empty, retire_one_pool },
+	{ "gives a database's row back", a_pool_is_empty,
+	    retire_one_database },
 };
 
 /* --- afterwards ---------------------------------------------------------- */
@@ -605,14 +708,67 @@ check_rows(void)
 	    story, WORLD_SERVERS - rows);
 }
 
+/* What a sibling still has is in nobody's way any more. */
+static void
+close_the_siblings(void)
+{
+	struct pool_policy policy = world.policy;
+	uint32_t pool = sibling(), row;
+	const char *reason;
+
+	policy.lifetime = 0;
+	for (uint32_t slot = 0; pool != NO_ROW && slot < WORLD_WORKERS;
+	    slot++) {
+		struct pool_caller caller = worker(slot);
+
+		while ((row = pool_pick_stale(&caller, pool, &policy,
+		    &reason)) != NO_ROW)
+			pool_end_close(&caller, row);
+	}
+}
+
+/* The sums that limits go by are those of the rows. */
+static void
+check_tallies(void)
+{
+	struct segment *segment = world.segment;
+
+	for (uint32_t pool = 0; pool < segment->state->pools_used; pool++)
+		ck_assert_msg(segment->tallies[pool].servers ==
+		    segment->pools[pool].server_count &&
+		    segment->tallies[pool].closing ==
+		    segment->pools[pool].closing_count,
+		    "%s: the tally of pool %u says %u and %u", story, pool,
+		    segment->tallies[pool].servers,
+		    segment->tallies[pool].closing);
+}
+
+/* The dead is in no pool, and where one may be in, one gets in. */
+static void
+check_entries(void)
+{
+	struct pools_entry entry = { "other", "user2", false, "me", 1, 1 };
+	struct pools_place place;
+
+	ck_assert_msg(pools_enter(world.segment, 1, &entry, &place) ==
+	    POOLS_ENTERED, "%s: nobody gets in", story);
+	ck_assert_uint_eq(pools_find(world.segment, "other", "user2"),
+	    place.pool);
+	ck_assert_uint_eq(pools_clients(world.segment, place.pool), 1);
+	pools_leave(world.segment, 1, place.pool, place.user);
+}
+
 static void
 check_all(void)
 {
 	const struct roster_row *roster = &world.segment->roster[DEAD];
 
+	close_the_siblings();
 	check_clients();
 	check_servers();
+	check_tallies();
 	check_locks();
+	check_entries();
 	ck_assert_msg(roster->counted == 0 && roster->clients == 0,
 	    "%s: the roster remembers the dead", story);
 	pool_world_check(&world, story);
@@ -718,6 +874,13 @@ differs(const void *row, size_t bytes)
 	return memcmp(before + at, row, bytes) != 0;
 }
 
+static bool
+cells_differ(const _Atomic uint32_t *cells)
+{
+	return differs((const void *)(cells), 4 * ROSTER_SLOTS *
+	    sizeof(uint32_t));
+}
+
 /* Looks at little, because it looks after each instruction. */
 static bool
 has_changed(void)
@@ -731,7 +894,11 @@ has_changed(void)
 	    differs(segment->clients, 8 * sizeof(struct client_row)) ||
 	    differs(segment->databases, 3 * sizeof(struct database_row)) ||
 	    differs(segment->users, 3 * offsetof(struct user_row, derived)) ||
-	    differs(segment->pool_index, 12 * sizeof(uint32_t)))
+	    differs(segment->pool_index, 12 * sizeof(uint32_t)) ||
+	    differs(segment->tallies, 4 * sizeof(struct pool_tally)) ||
+	    cells_differ(segment->pool_clients) ||
+	    cells_differ(segment->database_clients) ||
+	    cells_differ(segment->user_clients))
 		return true;
 	for (uint32_t i = 0; i < 5; i++)
 		if (differs(&segment->servers[i], offsetof(struct server_row,
