@@ -67,6 +67,7 @@ children_fork(struct children *children, unsigned slot, usec_t now,
 		close(pair[0]);
 		return -1;
 	}
+	hang_up(child);
 	*child = (struct child){ .pid = pid, .orders_fd = pair[0],
 	    .born_at = now };
 	return pid;
@@ -90,7 +91,6 @@ bury(struct children *children, pid_t pid, usec_t now,
 		death_out->slot = i;
 		death_out->pid = pid;
 		death_out->lived = now - child->born_at;
-		hang_up(child);
 		child->pid = 0;
 		return true;
 	}

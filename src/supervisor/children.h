@@ -59,8 +59,9 @@ bool children_order(struct children *children, unsigned slot,
     const struct order *order, int fd) MUST_CHECK;
 
 /*
- * The next order that the worker of this slot has sent.  False: none.  A
- * worker that has hung up is not listened to any more.
+ * The next order that the worker of this slot has sent, which may be dead
+ * and reaped by now.  False: none.  A worker that has hung up is not listened
+ * to any more.
  */
 bool children_hear(struct children *children, unsigned slot,
     struct order *order_out) MUST_CHECK;

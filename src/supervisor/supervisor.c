@@ -207,6 +207,8 @@ log_death(const struct supervisor *supervisor, const struct death *death,
 	    (int)death->pid, how, (double)death->lived / USEC_PER_SEC, when);
 }
 
+static void listen_to(struct supervisor *supervisor, unsigned slot);
+
 static void
 bury_the_dead(struct supervisor *supervisor)
 {
@@ -227,6 +229,8 @@ bury_the_dead(struct supervisor *supervisor)
 		respawn_note(&supervisor->respawn[death.slot], death.status,
 		    death.lived, now);
 		log_death(supervisor, &death, now);
+		/* A SHUTDOWN that its console has answered counts. */
+		listen_to(supervisor, death.slot);
 		reload_forget(supervisor, death.slot);
 	}
 }
@@ -454,13 +458,19 @@ say_when_ready(struct supervisor *supervisor)
 }
 
 static void
-listen_to_workers(struct supervisor *supervisor)
+listen_to(struct supervisor *supervisor, unsigned slot)
 {
 	struct order order;
 
+	while (children_hear(&supervisor->children, slot, &order))
+		act_on_order(supervisor, slot, &order);
+}
+
+static void
+listen_to_workers(struct supervisor *supervisor)
+{
 	for (unsigned i = 0; i < supervisor->workers; i++)
-		while (children_hear(&supervisor->children, i, &order))
-			act_on_order(supervisor, i, &order);
+		listen_to(supervisor, i);
 	say_when_ready(supervisor);
 }
 

@@ -127,10 +127,14 @@ desk_take(struct desk *desk, struct client *client, uint8_t type,
 	enum console_outcome outcome = console_message(&env, &message, &reply,
 	    &order);
 
+	/* What is answered has been ordered, even if this worker dies now. */
+	if (outcome == CONSOLE_ASK_SHUTDOWN)
+		ask_shutdown(desk, &order);
 	if (buffer_length(&reply) > 0 && !send_reply(client, &reply))
 		return;
 	switch (outcome) {
 	case CONSOLE_DONE:
+	case CONSOLE_ASK_SHUTDOWN:
 		return;
 	case CONSOLE_WAIT_PAUSE:
 		let_wait(desk, client, WAITS_FOR_PAUSE)->database =
@@ -138,9 +142,6 @@ desk_take(struct desk *desk, struct client *client, uint8_t type,
 		return;
 	case CONSOLE_ASK_RELOAD:
 		ask_reload(desk, client);
-		return;
-	case CONSOLE_ASK_SHUTDOWN:
-		ask_shutdown(desk, &order);
 		return;
 	case CONSOLE_CLOSE:
 		client_close(client, "client close request");
