@@ -69,7 +69,7 @@ sessions_take_host(struct sessions *sessions, uint32_t host,
 	if (!hosts_store(sessions->segment, host, answer, &ttls, caller.now,
 	    &waiting))
 		return;
-	if (answer->result != 0)
+	if (answer->result != 0 || answer->addresses->count == 0)
 		log_warning("DNS lookup failed: %s: result=%d", answer->name,
 		    answer->result);
 	else

@@ -81,7 +81,7 @@ is_named(const struct host_row *host, const char *name)
 }
 
 static uint32_t
-find_locked(struct segment *segment, const char *name)
+find(struct segment *segment, const char *name)
 {
 	for (uint32_t row = 0; row < rows_used(segment); row++)
 		if (is_named(&segment->hosts[row], name))
@@ -128,12 +128,15 @@ name_row(struct segment *segment, uint32_t row, const char *name)
 uint32_t
 hosts_find(struct segment *segment, const char *name, usec_t now)
 {
-	uint32_t row;
+	uint32_t row, guess;
 
 	if (strlen(name) >= HOST_NAME_BYTES)
 		return NO_ROW;
+	/* A glance, so that the lock is not held for a walk over all names. */
+	guess = find(segment, name);
 	take_lock(segment);
-	row = find_locked(segment, name);
+	row = guess != NO_ROW && is_named(&segment->hosts[guess], name) ?
+	    guess : find(segment, name);
 	if (row == NO_ROW && (row = choose_row(segment, now)) != NO_ROW)
 		name_row(segment, row, name);
 	if (row != NO_ROW)

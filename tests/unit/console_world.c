@@ -11,7 +11,8 @@ void
 world_start(struct world *world, const char *ini, const char *users)
 {
 	struct segment_size size = { .workers = 2, .clients = 2000,
-	    .servers = 200, .pools = 64, .databases = 64, .users = 64 };
+	    .servers = 200, .pools = 64, .databases = 64, .users = 64,
+	    .hosts = 8 };
 	struct error error = { .text = "" };
 
 	memset(world, 0, sizeof(*world));

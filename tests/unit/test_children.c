@@ -109,6 +109,21 @@ START_TEST(the_dead_are_reaped_once_and_make_room)
 }
 END_TEST
 
+/* The helper, or what process 1 of a container inherits. */
+START_TEST(who_is_no_worker_is_reaped_as_a_stranger)
+{
+	struct death death;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(7);
+	await_death(&death);
+	ck_assert_uint_eq(death.slot, CHILDREN_STRANGER);
+	ck_assert_int_eq(death.pid, pid);
+	ck_assert_int_eq(WEXITSTATUS(death.status), 7);
+}
+END_TEST
+
 /* No sibling may hold the other end of its orders. */
 START_TEST(a_worker_sees_that_its_supervisor_has_hung_up)
 {
@@ -165,6 +180,7 @@ main(void)
 	tcase_add_test(tests, orders_go_there_and_back);
 	tcase_add_test(tests, a_vacant_slot_takes_no_orders);
 	tcase_add_test(tests, the_dead_are_reaped_once_and_make_room);
+	tcase_add_test(tests, who_is_no_worker_is_reaped_as_a_stranger);
 	tcase_add_test(tests,
 	    a_worker_sees_that_its_supervisor_has_hung_up);
 	tcase_add_test(tests, a_worker_that_hangs_up_is_not_listened_to);

@@ -206,7 +206,7 @@ START_TEST(an_idle_one_that_leads_elsewhere_is_closed)
 }
 END_TEST
 
-/* No longer there, or not to be found out: what lives goes on. */
+/* No longer there: what lives goes on. */
 START_TEST(a_name_that_vanishes_closes_nothing)
 {
 	uint32_t host;

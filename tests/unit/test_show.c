@@ -593,6 +593,36 @@ START_TEST(lists_count_everything_in_the_usual_order)
 }
 END_TEST
 
+START_TEST(host_names_have_their_addresses_and_the_time_left)
+{
+	const struct host_ttls ttls = { 20 * USEC_PER_SEC, 5 * USEC_PER_SEC };
+	struct address_list list = { .count = 2 };
+	const struct host_answer answer = { "db.test", 0, false, &list };
+	uint32_t host = hosts_find(world.segment, "db.test", world.env.now);
+	uint64_t waiting;
+
+	ck_assert(address_parse_host("10.0.0.1", &list.address[0]));
+	ck_assert(address_parse_host("::1", &list.address[1]));
+	ck_assert(hosts_store(world.segment, host, &answer, &ttls,
+	    world.env.now, &waiting));
+	host = hosts_find(world.segment, "new.test", world.env.now);
+	ck_assert(hosts_claim_question(world.segment, host, world.env.now));
+	world_query(&world, "SHOW DNS_HOSTS");
+	ck_assert_uint_eq(world.rows, 2);
+	ck_cell(0, "hostname", "db.test");
+	ck_cell(0, "ttl", "20");
+	ck_cell(0, "addrs", "10.0.0.1:0,[::1]:0");
+	ck_cell(1, "hostname", "new.test");
+	ck_cell(1, "ttl", "0");
+	ck_cell(1, "addrs", "");
+	world_query(&world, "SHOW LISTS");
+	ck_cell(10, "list", "dns_names");
+	ck_cell(10, "items", "2");
+	ck_cell(12, "list", "dns_queries");
+	ck_cell(12, "items", "1");
+}
+END_TEST
+
 /* --- statistics ---------------------------------------------------------- */
 
 static void
@@ -801,6 +831,8 @@ main(void)
 	    databases_of_the_template_are_shown_when_they_exist);
 	tcase_add_test(tests, users_are_all_that_are_known);
 	tcase_add_test(tests, lists_count_everything_in_the_usual_order);
+	tcase_add_test(tests,
+	    host_names_have_their_addresses_and_the_time_left);
 	tcase_add_test(tests, statistics_are_summed_over_workers_and_pools);
 	tcase_add_test(tests, averages_go_back_to_the_older_snapshot);
 	tcase_add_test(tests, the_state_follows_pause);
