@@ -44,14 +44,15 @@ static const struct {
 	unsigned	 workers, pool, clients, statements;
 	bool		 extended;
 	const char	*more;
+	unsigned	 progress;	/* transactions of each client */
 } loads[] = {
-	{ "one worker", 1, 20, 64, 1, false, "" },
-	{ "two workers", 2, 20, 64, 1, true, "" },
-	{ "four workers, blocks", 4, 20, 64, 3, false, "" },
-	{ "more workers than servers", 8, 3, 32, 1, false, "" },
-	{ "one server for all", 4, 1, 16, 2, true, "" },
+	{ "one worker", 1, 20, 64, 1, false, "", 30 },
+	{ "two workers", 2, 20, 64, 1, true, "", 30 },
+	{ "four workers, blocks", 4, 20, 64, 3, false, "", 30 },
+	{ "more workers than servers", 8, 3, 32, 1, false, "", 30 },
+	{ "one server for all", 4, 1, 16, 2, true, "", 30 },
 	{ "each server used once", 4, 3, 12, 1, false,
-	    "server_lifetime = 0\n" },
+	    "server_lifetime = 0\n", 10 },
 };
 
 START_TEST(a_pool_never_exceeds_its_size)
@@ -67,7 +68,7 @@ START_TEST(a_pool_never_exceeds_its_size)
 	crowd = crowd_start(pooler, &(struct crowd_plan){
 	    .clients = loads[_i].clients, .statements = loads[_i].statements,
 	    .extended = loads[_i].extended });
-	crowd_await_progress(crowd, 30);
+	crowd_await_progress(crowd, loads[_i].progress);
 	result = crowd_stop(crowd);
 	sampler_stop(&sampler);
 	ck_crowd_well(&result);
@@ -292,14 +293,20 @@ START_TEST(a_least_number_is_kept)
 	    "default_pool_size = 6\nmin_pool_size = 4\n");
 	PGconn *client = connect_client(pooler);
 	PGconn *direct = world_direct();
+	const char *before;
 
 	if (pooler_lacks(pooler, "min_pool_size"))
 		return;
 	ck_query_ok(client, "select 1");
 	wait_until(query_number(direct, in_postgres) == 4);
+	before = query_value(direct, "select coalesce(max(backend_start), "
+	    "now()) from pg_stat_activity where usename = 'app'");
 	ck_query_ok(direct, "select pg_terminate_backend(pid) from "
 	    "pg_stat_activity where usename = 'app'");
-	wait_until(query_number(direct, in_postgres) == 4);
+	/* Four others, and none of the old ones. */
+	wait_until(query_number(direct, text("%s and backend_start > '%s'",
+	    in_postgres, before)) == 4 &&
+	    query_number(direct, in_postgres) == 4);
 	ck_query_ok(client, "select 1");
 }
 END_TEST
