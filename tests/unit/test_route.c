@@ -17,7 +17,8 @@ static const struct segment_size size = { .workers = 2, .clients = 4,
     .servers = 4, .pools = 16, .databases = 16, .users = 8, .hosts = 8 };
 static const struct sessions_owner owner = { 0 };
 static struct segment *segment;
-static struct sessions *sessions;
+/* They live as long as their process. */
+static struct sessions *sessions, *others;
 static struct loop *loop;
 static struct config *config;
 
@@ -245,12 +246,11 @@ END_TEST
 
 START_TEST(the_turn_is_one_for_all_workers)
 {
-	struct sessions *others = sessions_create(segment, config, loop, 1,
-	    &owner);
 	struct route here = { 0 }, there = { 0 };
 	struct place place;
 	uint32_t host;
 
+	others = sessions_create(segment, config, loop, 1, &owner);
 	ck_assert_str_eq(next("many", &here), "127.0.0.1:5435");
 	ck_assert_int_eq(route_next(others, pool_view_get(others,
 	    pools_make(segment, "many", "u", false)), &there, &place, &host),
