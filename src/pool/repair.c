@@ -242,6 +242,8 @@ repair_after_death(struct segment *segment, uint32_t slot, usec_t now)
 	struct pool_caller dead = { segment, slot, now };
 	uint32_t heir = choose_heir(segment, slot);
 
+	/* Before their rows: who sees them gone may take their places. */
+	pools_forget_clients(segment, slot);
 	clients_free_half_done(segment, slot);
 	servers_free_half_done(segment, slot);
 	for (uint32_t row = 0; row < clients_used(segment); row++)
@@ -254,7 +256,6 @@ repair_after_death(struct segment *segment, uint32_t slot, usec_t now)
 			bury_server(&dead, row, heir);
 	atomic_store(&segment->roster[slot].clients, 0);
 	atomic_store(&segment->roster[slot].counted, 0);
-	pools_forget_clients(segment, slot);
 	atomic_store(&segment->roster[slot].sleeping, 0);
 	atomic_fetch_and(&segment->state->watchers, ~(UINT64_C(1) << slot));
 	repair_all_pools(&dead);

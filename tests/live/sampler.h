@@ -13,7 +13,7 @@ struct sampler {
 	pthread_t	thread;
 	const char	*condition;
 	atomic_bool	stopping;
-	long long	most;		/* seen at one time */
+	atomic_llong	most;		/* seen at one time */
 	unsigned	samples;
 };
 
