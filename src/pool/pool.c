@@ -169,6 +169,7 @@ pool_take(const struct pool_caller *caller, uint32_t pool_index,
 		answer = POOL_FAILING;
 	} else {
 		client->wait_since = caller->now;
+		atomic_store(&client->cancel_wanted, 0);
 		set_client_phase(client, CLIENT_WAITING);
 		lists_push_waiting(segment, pool, client_row);
 	}
@@ -673,6 +674,34 @@ pool_begin_cancel(const struct pool_caller *caller, uint32_t client_row,
 	}
 	pool_unlock(pool);
 	return row;
+}
+
+bool
+pool_cancel_waiting(const struct pool_caller *caller, uint32_t client_row,
+    uint64_t key)
+{
+	struct segment *segment = caller->segment;
+	struct client_row *client = segment_client(segment, client_row);
+	uint32_t pool_index = atomic_load(&client->pool);
+	struct pool_mail mail = { .worker = NO_ROW };
+	struct pool_row *pool;
+
+	if (pool_index == NO_ROW)
+		return false;
+	pool = pool_lock(caller, pool_index);
+	if (atomic_load(&segment->cancel_keys[client_row]) == key &&
+	    atomic_load(&client->pool) == pool_index &&
+	    (client->phase == CLIENT_WAITING ||
+	    client->phase == CLIENT_GIVEN)) {
+		atomic_store(&client->cancel_wanted, 1);
+		mail = (struct pool_mail){ atomic_load(&client->worker),
+		    { MAIL_CANCEL, client_row, client->generation } };
+	}
+	pool_unlock(pool);
+	if (mail.worker == NO_ROW)
+		return false;
+	pool_post(caller, &mail);
+	return true;
 }
 
 /* No cancel is under way to it any more: the one who finds that takes it. */

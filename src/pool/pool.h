@@ -163,6 +163,13 @@ uint32_t pool_begin_cancel(const struct pool_caller *caller, uint32_t client,
     uint64_t key, uint32_t *target_out) MUST_CHECK;
 
 /*
+ * A cancel request for this client, which waits for a server: noted in its
+ * row, and its worker hears of it.  False: it does not wait.
+ */
+bool pool_cancel_waiting(const struct pool_caller *caller, uint32_t client,
+    uint64_t key) MUST_CHECK;
+
+/*
  * The cancel request was delivered or given up; frees the link.  True: the
  * server waited for this, is this worker's now, and must be given back.
  */

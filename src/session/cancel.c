@@ -178,6 +178,12 @@ cancel_begin(struct client *client, const struct backend_key *key)
 		return;
 	}
 	link = pool_begin_cancel(&caller, row, wanted, &target);
+	if (link == NO_ROW && pool_cancel_waiting(&caller, row, wanted)) {
+		client_close(client, "successfully sent cancel request");
+		return;
+	}
+	if (link == NO_ROW)	/* it may have been given one in between */
+		link = pool_begin_cancel(&caller, row, wanted, &target);
 	if (link == NO_ROW) {
 		client_close(client, "cancel request for idle client");
 		return;

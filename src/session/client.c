@@ -524,6 +524,8 @@ client_note_welcome(struct client *client)
 
 /* --- a server ------------------------------------------------------------ */
 
+static void answer_cancelled(struct client *client);
+
 static void
 fail_as_cached(struct client *client)
 {
@@ -586,10 +588,39 @@ ask_for_server(struct client *client)
 	}
 }
 
+/*
+ * What it was given is not wanted any more: to the next one, who may have
+ * been cancelled as well; at most so many at one time.
+ */
+#define DECLINING_MOST 16
+
+static void
+decline(struct client *client, uint32_t server_row)
+{
+	struct sessions *sessions = client->sessions;
+	struct server *server = server_get(sessions, server_row);
+	struct pool_caller caller = sessions_caller(sessions);
+
+	client_row(client)->server = NO_ROW;
+	client_enter(client, CLIENT_IDLE);
+	sessions->declining++;
+	if (server != NULL)
+		server_release(server);
+	else if (pool_begin_close(&caller, server_row))
+		server_leave(sessions, server_row, "no descriptor");
+	sessions->declining--;
+	answer_cancelled(client);
+}
+
 void
 client_take_server(struct client *client, uint32_t server_row)
 {
 	note_assignment(client);
+	if (UNLIKELY(atomic_load(&client_row(client)->cancel_wanted) != 0) &&
+	    client->sessions->declining < DECLINING_MOST) {
+		decline(client, server_row);
+		return;
+	}
 	if (!try_server(client, server_row))
 		ask_for_server(client);
 }
@@ -678,6 +709,25 @@ fail_bad_header(struct client *client, const uint8_t *bytes, size_t length)
 	client_fail(client, SQLSTATE_OF_POOLER, text);
 }
 
+/* True: this message is skipped; *alive says whether the client still is. */
+static bool
+skips(struct client *client, const struct frame *frame, bool *alive)
+{
+	uint8_t memory[16];
+	struct writer writer = writer_of(memory, sizeof(memory));
+
+	*alive = true;
+	if (LIKELY(!client->skipping) || frame->type == MESSAGE_TERMINATE)
+		return false;
+	client->remaining = frame->total;
+	if (frame->type != MESSAGE_SYNC)
+		return true;
+	client->skipping = false;
+	write_ready_for_query(&writer, TRANSACTION_NONE);
+	*alive = client_send(client, writer.bytes, writer.used);
+	return true;
+}
+
 /* Bytes of a client without a server, at a message's start. */
 static void
 take_idle(struct client *client, const uint8_t *bytes, size_t length)
@@ -686,6 +736,7 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 
 	while (at < length) {
 		struct frame frame;
+		bool alive;
 
 		if (client->remaining > 0) {
 			part = length - at < client->remaining ? length - at :
@@ -705,6 +756,11 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 			return;
 		case FRAME_FOUND:
 			break;
+		}
+		if (skips(client, &frame, &alive)) {
+			if (!alive)
+				return;
+			continue;
 		}
 		if (means_nothing_here(frame.type)) {
 			client->remaining = frame.total;
@@ -732,6 +788,59 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 		relay_from_client(client, bytes + at, length - at);
 	else
 		keep_input(client, bytes + at, length - at);
+}
+
+/*
+ * What it waited with is answered as PostgreSQL answers a cancelled query;
+ * what it has sent behind that goes on (manual, "Extended Query": up to Sync
+ * it is skipped).  Sync alone has nothing to cancel.
+ */
+static void
+answer_cancelled(struct client *client)
+{
+	struct buffer waiting = client->input;
+	uint8_t memory[256];
+	struct writer writer = writer_of(memory, sizeof(memory));
+	struct frame frame;
+
+	memset(&client->input, 0, sizeof(client->input));
+	if (frame_read(buffer_front(&waiting), buffer_length(&waiting),
+	    INT32_MAX, &frame) != FRAME_FOUND) {
+		buffer_clear(&waiting);
+		client_close(client, "bad packet");
+		return;
+	}
+	client_note_ready(client, TRANSACTION_NONE, true);
+	if (frame.type != MESSAGE_SYNC)
+		write_error_response(&writer, &(struct notice){ "ERROR",
+		    SQLSTATE_QUERY_CANCELED,
+		    "canceling statement due to user request", NULL, NULL });
+	if (frame.type == MESSAGE_QUERY || frame.type == MESSAGE_SYNC ||
+	    frame.type == MESSAGE_FUNCTION_CALL) {
+		write_ready_for_query(&writer, TRANSACTION_NONE);
+		client->remaining = frame.total;
+	} else {
+		client->skipping = true;
+	}
+	if (client_send(client, writer.bytes, writer.used)) {
+		client_resume_reading(client);
+		take_idle(client, buffer_front(&waiting),
+		    buffer_length(&waiting));
+	}
+	buffer_clear(&waiting);
+}
+
+void
+client_stop_waiting(struct client *client)
+{
+	enum client_phase phase = client_phase(client);
+
+	if ((phase != CLIENT_WAITING && phase != CLIENT_GIVEN) ||
+	    atomic_load(&client_row(client)->cancel_wanted) == 0)
+		return;
+	leave_queue(client);
+	note_end_of_wait(client);
+	answer_cancelled(client);
 }
 
 static void
@@ -973,7 +1082,9 @@ client_tick(struct client *client)
 		tick_idle(client, now);
 		return;
 	case CLIENT_WAITING:
-		tick_waiting(client, now);
+		client_stop_waiting(client);	/* the letter may be lost */
+		if (client_phase(client) == CLIENT_WAITING)
+			tick_waiting(client, now);
 		return;
 	case CLIENT_LINKED:
 		tick_linked(client, now);

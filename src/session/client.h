@@ -42,6 +42,8 @@ struct client {
 	bool			 own_uid_console; /* … on the console */
 	bool			 only_console;	/* or there is no room for it */
 	bool			 console_waits;	/* for the end of a command */
+	bool			 skipping;	/* all up to Sync, as
+						   PostgreSQL after an error */
 	bool			 notified;	/* that it waits, in this wait */
 	bool			 counted;	/* in max_client_conn, … */
 	bool			 entered;	/* … and in its pool */
@@ -71,6 +73,9 @@ void client_begin_relay(struct client *client);
  */
 void client_take_server(struct client *client, uint32_t server_row);
 
+
+/* If it waits for a server and a cancel request has come: it is told so. */
+void client_stop_waiting(struct client *client);
 
 /* disable_pqexec: false, and it is closed, if it may not send this. */
 bool client_may_send(struct client *client, uint8_t type) MUST_CHECK;

@@ -140,6 +140,11 @@ sessions_take_mail(struct sessions *sessions, const struct mail *mail)
 		    mail->generation)
 			take_gift(sessions, mail->row);
 		return;
+	case MAIL_CANCEL:	/* one whose row is another's has not asked */
+		INVARIANT(mail->row < sessions->segment->size.clients);
+		if (sessions->clients[mail->row] != NULL)
+			client_stop_waiting(sessions->clients[mail->row]);
+		return;
 	case MAIL_ADOPT:
 		server_adopt(sessions, mail->row);
 		return;

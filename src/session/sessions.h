@@ -75,6 +75,7 @@ struct sessions {
 	struct server			*closed_servers; /* of this turn */
 	struct cancel			*cancels;	/* under way */
 	struct cancel			*closed_cancels;
+	unsigned			 declining;	/* depth: client.c */
 	uint32_t			 servers_epoch;	/* last swept */
 	uint32_t			 config_epoch;	/* how many so far */
 	bool				 sends_home;	/* drain_timeout is over */

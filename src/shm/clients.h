@@ -57,6 +57,8 @@ struct client_row {
 	struct address	 remote, local;
 	uint32_t	 remote_pid;	/* Unix socket: the peer's */
 	uint32_t	 close_needed;
+	_Atomic uint32_t cancel_wanted;	/* of what it waits for; set under its
+					   pool's lock, void while LINKED */
 	char		 application_name[64];
 };
 

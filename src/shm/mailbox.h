@@ -15,6 +15,7 @@
 enum mail_kind {
 	MAIL_GIVEN = 1,		/* a server is yours for this client */
 	MAIL_ADOPT,		/* see to it that this server gets closed */
+	MAIL_CANCEL,		/* this client's waiting is cancelled */
 	MAIL_POOL,		/* something about this pool is known now */
 	MAIL_HOST		/* this host name has been looked up */
 };

@@ -151,23 +151,122 @@ START_TEST(an_idle_client_has_nothing_to_cancel)
 }
 END_TEST
 
-START_TEST(a_waiting_client_goes_on_waiting)
+/* By whichever worker the request comes; the server is not touched. */
+START_TEST(a_waiting_client_is_cancelled_and_stays)
 {
-	struct pooler *pooler = pooler_start(.workers = 3,
+	struct pooler *pooler = pooler_start(.workers = 4,
 	    .settings = "default_pool_size = 1\n");
-	PGconn *holder = connect_client(pooler);
-	PGconn *waiter = connect_client(pooler);
+	PGconn *holder = connect_client(pooler), *waiters[8];
 	PGconn *console = connect_console(pooler);
 
 	ck_query_ok(holder, "begin");
-	ck_assert(PQsendQuery(waiter, "select 1"));
+	for (unsigned i = 0; i < 8; i++) {
+		waiters[i] = connect_client(pooler);
+		ck_assert(PQsendQuery(waiters[i], "select 1"));
+	}
 	wait_until(show_number(console, "POOLS", "database", "shop",
-	    "cl_waiting") == 1);
-	cancel(waiter);
-	ck_assert(still_waits(waiter));
+	    "cl_waiting") == 8);
+	for (unsigned i = 0; i < 8; i++) {
+		PGresult *result;
+
+		cancel(waiters[i]);
+		result = PQgetResult(waiters[i]);
+		ck_assert_str_eq(PQresultErrorField(result,
+		    PG_DIAG_SQLSTATE), "57014");
+		ck_assert_str_eq(PQresultErrorField(result,
+		    PG_DIAG_SEVERITY), "ERROR");
+		PQclear(result);
+		ck_assert_ptr_null(PQgetResult(waiters[i]));
+		ck_assert_int_eq(show_number(console, "POOLS", "database",
+		    "shop", "cl_waiting"), 7 - i);
+	}
 	ck_query_ok(holder, "select 1");
 	ck_query_ok(holder, "commit");
-	ck_finish_ok(waiter);
+	for (unsigned i = 0; i < 8; i++)
+		ck_query_value(waiters[i], "select 7", "7");
+}
+END_TEST
+
+static void
+put_extended(struct buffer *out, const char *sql)
+{
+	put_message(out, 'P', "ssh", "", sql, 0);
+	put_message(out, 'B', "sshhh", "", "", 0, 0, 0);
+	put_message(out, 'E', "si", "", 0);
+}
+
+/* As PostgreSQL: up to Sync all is skipped, what follows is not. */
+START_TEST(a_pipeline_that_waits_is_cancelled_up_to_its_sync)
+{
+	struct pooler *pooler = pooler_start(.workers = 4,
+	    .settings = "default_pool_size = 1\n");
+	PGconn *holder = connect_client(pooler);
+	PGconn *console = connect_console(pooler);
+	struct buffer bytes = { 0 };
+	struct message message;
+	uint8_t key[8];
+	int client = login_for_key(pooler, key), request;
+
+	ck_query_ok(holder, "begin");
+	put_extended(&bytes, "select 'first'");
+	put_extended(&bytes, "select 'second'");
+	ck_assert(fake_client_send(client, &bytes));
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_waiting") == 1);
+	request = begin_cancel(pooler, key);
+	fake_client_expect_close(request);
+	close(request);
+	ck_assert(fake_client_read(client, &message));
+	ck_assert_int_eq(message.type, 'E');
+	ck_assert_str_eq(error_field(&message, 'C'), "57014");
+	put_extended(&bytes, "select 'third'");
+	put_message(&bytes, 'S', "");
+	put_extended(&bytes, "select 'fourth'");
+	put_message(&bytes, 'S', "");
+	ck_assert(fake_client_send(client, &bytes));
+	ck_assert(fake_client_read(client, &message));
+	ck_assert_int_eq(message.type, 'Z');
+	ck_query_ok(holder, "commit");
+	fake_client_expect(client, 'D', &message);
+	ck_assert_mem_eq(message.body + 6, "fourth", 6);
+	fake_client_expect(client, 'Z', NULL);
+	close(client);
+}
+END_TEST
+
+/* The rest of a long query comes only after its cancel. */
+START_TEST(half_a_query_that_waits_is_cancelled_whole)
+{
+	struct pooler *pooler = pooler_start(.workers = 4,
+	    .settings = "default_pool_size = 1\n");
+	PGconn *holder = connect_client(pooler);
+	PGconn *console = connect_console(pooler);
+	struct buffer bytes = { 0 };
+	struct message message;
+	uint8_t key[8];
+	int client = login_for_key(pooler, key), request;
+
+	ck_query_ok(holder, "begin");
+	put_header(&bytes, 'Q', 4 + 21);
+	put_bytes(&bytes, "select '", 8);
+	ck_assert(fake_client_send(client, &bytes));
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_waiting") == 1);
+	request = begin_cancel(pooler, key);
+	fake_client_expect_close(request);
+	close(request);
+	ck_assert(fake_client_read(client, &message));
+	ck_assert_int_eq(message.type, 'E');
+	ck_assert(fake_client_read(client, &message));
+	ck_assert_int_eq(message.type, 'Z');
+	put_string(&bytes, "half a query");
+	put_message(&bytes, 'Q', "s", "select 'whole'");
+	ck_assert(fake_client_send(client, &bytes));
+	ck_query_ok(holder, "commit");
+	fake_client_expect(client, 'D', &message);
+	ck_assert_mem_eq(message.body + 6, "whole", 5);
+	fake_client_expect(client, 'Z', NULL);
+	close(client);
 }
 END_TEST
 
@@ -386,19 +485,25 @@ int
 main(void)
 {
 	Suite *suite = suite_create("cancel");
-	TCase *tests = world_case(suite, "postgres", 15);
+	TCase *tests = world_case(suite, "postgres", 60);
 
 	tcase_add_test(tests, a_query_is_cancelled_by_any_worker);
 	tcase_add_test(tests, only_the_right_query_is_cancelled);
 	tcase_add_test(tests,
 	    a_query_in_a_transaction_is_cancelled_and_no_more);
 	tcase_add_test(tests, an_idle_client_has_nothing_to_cancel);
-	tcase_add_test(tests, a_waiting_client_goes_on_waiting);
+	if (pooler_is_pgusher()) {
+		tcase_add_test(tests, a_waiting_client_is_cancelled_and_stays);
+		tcase_add_test(tests,
+		    a_pipeline_that_waits_is_cancelled_up_to_its_sync);
+		tcase_add_test(tests,
+		    half_a_query_that_waits_is_cancelled_whole);
+	}
 	tcase_add_test(tests, an_unknown_key_cancels_nothing);
 	tcase_add_test(tests, the_key_of_one_who_has_left_cancels_nothing);
 	tcase_add_test(tests, a_storm_of_cancels_hits_nobody_else);
 
-	tests = world_case(suite, "fake", 15);
+	tests = world_case(suite, "fake", 60);
 	tcase_add_test(tests, the_server_gets_its_own_key_back);
 	/* Neither the guard nor the time-out is in PgBouncer 1.18. */
 	if (pooler_is_pgusher()) {

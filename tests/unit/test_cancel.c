@@ -186,8 +186,8 @@ START_TEST(an_idle_client_has_nothing_to_cancel)
 }
 END_TEST
 
-/* Its query has not been sent, so that it is still to be answered. */
-START_TEST(a_client_that_waits_has_nothing_to_cancel_either)
+/* Its query has not been sent, and never will be; the next one is. */
+START_TEST(a_client_that_waits_is_told_and_waits_no_longer)
 {
 	int second = session_login(&world, 0), request;
 
@@ -197,11 +197,38 @@ START_TEST(a_client_that_waits_has_nothing_to_cancel_either)
 	request = ask_for_cancel(key_of(1));
 	expect_end(request);
 	session_accepts_nothing(&world);
+	expect_talk(second,
+	    "E(57014=canceling statement due to user request)Z");
+	await_clients(&world, CLIENT_WAITING, 0);
+	send_talk(second, "Q(other)");
+	await_clients(&world, CLIENT_WAITING, 1);
 	send_talk(server, "CZ");
 	expect_talk(client, "CZ");
-	expect_talk(server, "Q(next)");
+	expect_talk(server, "Q(other)");
 	send_talk(server, "CZ");
 	expect_talk(second, "CZ");
+}
+END_TEST
+
+/* The letter is lost, or comes late: the row is the truth. */
+START_TEST(who_is_cancelled_while_it_is_given_a_server_does_not_use_it)
+{
+	int second = session_login(&world, 0);
+	int third = session_login(&world, 0);
+
+	begin_query();
+	send_talk(second, "Q(second)");
+	await_clients(&world, CLIENT_WAITING, 1);
+	send_talk(third, "Q(third)");
+	await_clients(&world, CLIENT_WAITING, 2);
+	atomic_store(&world.segment->clients[1].cancel_wanted, 1);
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+	expect_talk(server, "Q(third)");
+	expect_talk(second,
+	    "E(57014=canceling statement due to user request)Z");
+	send_talk(server, "CZ");
+	expect_talk(third, "CZ");
 }
 END_TEST
 
@@ -328,7 +355,9 @@ main(void)
 	tcase_add_loop_test(tests, who_does_not_know_the_key_cancels_nothing, 0,
 	    ARRAY_LENGTH(strangers));
 	tcase_add_test(tests, an_idle_client_has_nothing_to_cancel);
-	tcase_add_test(tests, a_client_that_waits_has_nothing_to_cancel_either);
+	tcase_add_test(tests, a_client_that_waits_is_told_and_waits_no_longer);
+	tcase_add_test(tests,
+	    who_is_cancelled_while_it_is_given_a_server_does_not_use_it);
 	tcase_add_test(tests, a_key_dies_with_its_client);
 	tcase_add_test(tests, the_target_may_be_lost_meanwhile);
 	tcase_add_test(tests, the_client_of_the_query_may_go_meanwhile);
