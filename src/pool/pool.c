@@ -495,7 +495,7 @@ uint32_t
 pool_open_minimum(const struct pool_caller *caller, uint32_t pool_index,
     const struct pool_policy *policy)
 {
-	struct pool_row *pool = segment_pool(caller->segment, pool_index);
+	struct pool_row *pool;
 	uint32_t row = NO_ROW;
 
 	if (policy->min_size == 0)
