@@ -695,8 +695,9 @@ means_nothing_here(uint8_t type)
 	    type == MESSAGE_COPY_FAIL || type == MESSAGE_FLUSH;
 }
 
-static void
-fail_bad_header(struct client *client, const uint8_t *bytes, size_t length)
+void
+client_fail_bad_header(struct client *client, const uint8_t *bytes,
+    size_t length)
 {
 	char text[64];
 	size_t at = (size_t)snprintf(text, sizeof(text),
@@ -752,7 +753,8 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 			memcpy(client->header, bytes + at, length - at);
 			return;
 		case FRAME_BAD:
-			fail_bad_header(client, bytes + at, length - at);
+			client_fail_bad_header(client, bytes + at,
+			    length - at);
 			return;
 		case FRAME_FOUND:
 			break;
@@ -871,7 +873,8 @@ take_commands(struct client *client)
 		    &frame);
 
 		if (verdict == FRAME_BAD) {
-			fail_bad_header(client, buffer_front(&client->input),
+			client_fail_bad_header(client,
+			    buffer_front(&client->input),
 			    buffer_length(&client->input));
 			return;
 		}

@@ -101,6 +101,10 @@ void client_close(struct client *client, const char *reason);
 void client_fail(struct client *client, const char *sqlstate,
     const char *text);
 
+/* The same for a message that begins with these bytes and cannot be one. */
+void client_fail_bad_header(struct client *client, const uint8_t *bytes,
+    size_t length);
+
 /* A request arrived: a query begins if none is being timed. */
 void client_note_request(struct client *client);
 

@@ -931,7 +931,9 @@ take_answer(struct client *client)
 	case FRAME_MORE:
 		return false;
 	case FRAME_BAD:
-		fail(client, "bad packet header");
+		/* What follows may be a password. */
+		client_fail_bad_header(client, buffer_front(&client->input),
+		    FRAME_HEADER);
 		return false;
 	case FRAME_FOUND:
 		break;

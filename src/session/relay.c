@@ -90,12 +90,6 @@ ask(struct client *client, struct server *server, uint8_t type)
 	return false;
 }
 
-static void
-fail_bad_header(struct client *client)
-{
-	client_fail(client, SQLSTATE_OF_POOLER, "bad packet header");
-}
-
 void
 relay_from_client(struct client *client, const uint8_t *bytes, size_t length)
 {
@@ -123,7 +117,8 @@ relay_from_client(struct client *client, const uint8_t *bytes, size_t length)
 			length = at;
 			continue;
 		case FRAME_BAD:
-			fail_bad_header(client);
+			client_fail_bad_header(client, bytes + at,
+			    length - at);
 			return;
 		case FRAME_FOUND:
 			break;

@@ -349,9 +349,10 @@ static const struct {
 } answers[] = {
 	{ "a query", "Q\0\0\0\5\0", 6, "unknown pkt" },
 	{ "Terminate", "X\0\0\0\4", 5, NULL },
-	{ "a length that cannot be", "p\0\0\0\1", 5, "bad packet header" },
-	{ "a password without end", "p\177\377\377\377", 5,
-	    "bad packet header" },
+	{ "a length that cannot be", "p\0\0\0\1", 5,
+	    "bad packet header: '7000000001'" },
+	{ "a password without end", "p\177\377\377\377secret", 11,
+	    "bad packet header: '707fffffff'" },
 };
 
 START_TEST(only_a_password_answers_the_question)

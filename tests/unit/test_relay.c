@@ -252,7 +252,7 @@ START_TEST(a_length_that_cannot_be_ends_the_client)
 	send_talk(server, "CZ(T)");
 	expect_talk(client, "CZ(T)");
 	send_bytes(client, "Q\0\0\0\3", 5);
-	expect_fatal(client, "bad packet header");
+	expect_fatal(client, "bad packet header: '5100000003'");
 	expect_goodbye(server);
 }
 END_TEST
