@@ -73,8 +73,10 @@ fill_workers(const struct console_env *env, struct report *report)
 	uint32_t held[ROSTER_SLOTS] = { 0 };
 
 	count_held(env->segment, held);
-	for (uint32_t i = 0; i < env->segment->size.workers; i++)
-		show_worker(env, report, i, held[i]);
+	for (uint32_t i = 0; i < segment_slots(env->segment); i++)
+		if (atomic_load(&env->segment->roster[i].phase) !=
+		    ROSTER_VACANT)
+			show_worker(env, report, i, held[i]);
 	return true;
 }
 

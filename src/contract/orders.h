@@ -15,6 +15,8 @@ enum order_kind {
 	ORDER_CONFIG = 1,	/* fd: a bundle (config/files.h); answer DONE */
 	ORDER_LOG_FILE,		/* fd: the log file from now on */
 	ORDER_CLOSE_LISTENERS,	/* stop accepting on TCP; Unix stays */
+	ORDER_RETIRE,		/* take no more clients, end when you have
+				   none; mode 0: serve again */
 	ORDER_ANSWER,		/* to ASK_RELOAD: ok, or text says why not */
 
 	/* worker -> supervisor */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <ifaddrs.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -157,6 +158,13 @@ nobody_listens(const struct bind_address *address, struct error *error)
 	return true;
 }
 
+static void
+note_in_group(struct listener *listener, unsigned slot)
+{
+	INVARIANT(listener->group_count < LISTENER_SLOTS);
+	listener->group[listener->group_count++] = slot;
+}
+
 static bool
 open_group(const struct bind_address *address,
     const struct listener_options *options, struct listener *listener,
@@ -173,6 +181,7 @@ open_group(const struct bind_address *address,
 			return false;
 		}
 		listener->fd_count++;
+		note_in_group(listener, slot);
 	}
 	return true;
 }
@@ -643,21 +652,104 @@ listener_adopt(int fd, struct listener *listener_out, struct error *error)
 	return true;
 }
 
+bool
+listener_open_slot(struct listener *listener, unsigned slot,
+    const struct listener_options *options, struct error *error)
+{
+	struct bind_address address = { .length = sizeof(address.sa) };
+
+	INVARIANT(!listener->is_shared && listener->fds[0] != -1 &&
+	    slot < LISTENER_SLOTS);
+	if (slot < listener->fd_count && listener->fds[slot] != -1)
+		return true;
+	if (getsockname(listener->fds[0], (struct sockaddr *)&address.sa,
+	    &address.length) == -1)
+		return error_system(error, "getsockname()");
+	while (listener->fd_count <= slot)
+		listener->fds[listener->fd_count++] = -1;
+	if (!open_slot(&address, options, &listener->fds[slot], error)) {
+		listener->fds[slot] = -1;
+		return false;
+	}
+	note_in_group(listener, slot);
+	return true;
+}
+
+/* The kernel puts the last of the group into the place of the one that goes. */
+void
+listener_close_slot(struct listener *listener, unsigned slot)
+{
+	if (listener->is_shared || slot >= listener->fd_count ||
+	    listener->fds[slot] == -1)
+		return;
+	close(listener->fds[slot]);
+	listener->fds[slot] = -1;
+	for (unsigned i = 0; i < listener->group_count; i++)
+		if (listener->group[i] == slot) {
+			listener->group[i] =
+			    listener->group[--listener->group_count];
+			return;
+		}
+}
+
+/* Any of them by chance, then its place in the group. */
+static unsigned
+write_program(const struct listener *listener, unsigned slots,
+    struct sock_filter *program)
+{
+	unsigned length = 0;
+
+	program[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W |
+	    BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM));
+	program[length++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD |
+	    BPF_K, slots);
+	for (unsigned i = 0; i < listener->group_count; i++) {
+		if (listener->group[i] >= slots)
+			continue;
+		program[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP |
+		    BPF_JEQ | BPF_K, listener->group[i], 0, 1);
+		program[length++] = (struct sock_filter)BPF_STMT(BPF_RET |
+		    BPF_K, i);
+	}
+	program[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	return length;
+}
+
+bool
+listener_steer(const struct listener *listener, unsigned slots,
+    struct error *error)
+{
+	struct sock_filter program[3 + 2 * LISTENER_SLOTS];
+	struct sock_fprog wanted = { .filter = program };
+
+	INVARIANT(slots >= 1);
+	if (listener->is_shared)
+		return true;
+	wanted.len = (unsigned short)write_program(listener, slots, program);
+	if (setsockopt(listener->fds[0], SOL_SOCKET,
+	    SO_ATTACH_REUSEPORT_CBPF, &wanted, sizeof(wanted)) == -1)
+		return error_system(error, "could not steer connections to "
+		    "%s", listener->text);
+	return true;
+}
+
 void
 listener_defer_accept(const struct listener *listener, int seconds)
 {
 	if (listener->is_unix)
 		return;
 	for (unsigned i = 0; i < listener->fd_count; i++)
-		defer_accept(listener->fds[i], seconds);
+		if (listener->fds[i] != -1)
+			defer_accept(listener->fds[i], seconds);
 }
 
 void
 listener_close(struct listener *listener)
 {
 	for (unsigned i = 0; i < listener->fd_count; i++)
-		close(listener->fds[i]);
-	listener->fd_count = 0;
+		if (listener->fds[i] != -1)
+			close(listener->fds[i]);
+	listener->fd_count = listener->group_count = 0;
 }
 
 void

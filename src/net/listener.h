@@ -30,8 +30,10 @@ struct listener {
 	char	 text[160];	/* "127.0.0.1:6432", "unix:/tmp/.s.PG…" */
 	bool	 is_unix;
 	bool	 is_shared;	/* all slots accept on the same socket */
-	unsigned fd_count;	/* shared: one; else one for each slot */
-	int	 fds[LISTENER_SLOTS];
+	unsigned fd_count;	/* shared: one; else none beyond is open */
+	int	 fds[LISTENER_SLOTS];	/* by slot; -1: none */
+	/* Slots in the order that the kernel's group has them in. */
+	unsigned group[LISTENER_SLOTS], group_count;
 	/* Unix: what to remove in the end; "" is an abstract name. */
 	char	 path[108];
 	dev_t	 device;
@@ -82,6 +84,22 @@ bool listener_open_unix(const struct listener_unix *unix_socket,
  * it is something else; the descriptor is still the caller's.
  */
 bool listener_adopt(int fd, struct listener *listener_out,
+    struct error *error) MUST_CHECK;
+
+/*
+ * One more socket of the group, for a slot that has none; or one less: the
+ * last one that has it open closes it.
+ */
+bool listener_open_slot(struct listener *listener, unsigned slot,
+    const struct listener_options *options, struct error *error) MUST_CHECK;
+void listener_close_slot(struct listener *listener, unsigned slot);
+
+/*
+ * From now on the kernel gives connections to the first so many slots alone,
+ * so that the sockets of the others can be closed without a reset.  Does
+ * nothing, and is not needed, where the sockets are shared.
+ */
+bool listener_steer(const struct listener *listener, unsigned slots,
     struct error *error) MUST_CHECK;
 
 /* Applies to all of its sockets from the next connection on. */

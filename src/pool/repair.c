@@ -108,8 +108,8 @@ repair_pool_locked(struct segment *segment, uint32_t pool_index)
 static uint32_t
 choose_heir(struct segment *segment, uint32_t slot)
 {
-	for (uint32_t i = 1; i < segment->size.workers; i++) {
-		uint32_t other = (slot + i) % segment->size.workers;
+	for (uint32_t i = 1; i < segment_slots(segment); i++) {
+		uint32_t other = (slot + i) % segment_slots(segment);
 
 		if (atomic_load(&segment->roster[other].phase) ==
 		    ROSTER_SERVING)
@@ -230,7 +230,7 @@ repair_all_pools(const struct pool_caller *dead)
 		pool_unlock(pool);
 		pool_match(dead, i);
 	}
-	for (uint32_t i = 0; i < segment->size.workers; i++) {
+	for (uint32_t i = 0; i < segment_slots(segment); i++) {
 		atomic_store(&segment->roster[i].recheck, 1);
 		segment_wake(segment, i);
 	}

@@ -14,13 +14,24 @@ is_shutting_down(const struct sessions *sessions)
 	    SHUTDOWN_NONE;
 }
 
+/* When the pooler began to shut down, or this worker to retire. */
+static usec_t
+began_at(const struct sessions *sessions)
+{
+	const struct segment *segment = sessions->segment;
+
+	if (is_shutting_down(sessions))
+		return atomic_load(&segment->state->shutdown_at);
+	return atomic_load(&segment->roster[sessions->worker].retired_at);
+}
+
 static bool
 is_time(const struct sessions *sessions)
 {
 	usec_t limit = sessions->config->drain_timeout;
-	usec_t began = atomic_load(&sessions->segment->state->shutdown_at);
+	usec_t began = began_at(sessions);
 
-	return limit > 0 && is_shutting_down(sessions) &&
+	return limit > 0 && began != 0 &&
 	    loop_now(sessions->loop) - began >= limit;
 }
 

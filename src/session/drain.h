@@ -1,5 +1,6 @@
 /*
- * Sending clients home when a shutdown has lasted for drain_timeout.
+ * Sending clients home when a shutdown, or the retirement of this worker, has
+ * lasted for drain_timeout.
  *
  * Nobody is cut off in the middle: who is between two transactions goes at
  * once, everybody else at the moment his transaction is over and he has taken

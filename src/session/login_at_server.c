@@ -54,7 +54,7 @@ spread_news(struct sessions *sessions, struct pool_view *view)
 {
 	struct pool_caller caller = sessions_caller(sessions);
 
-	for (uint32_t i = 0; i < sessions->segment->size.workers; i++) {
+	for (uint32_t i = 0; i < segment_slots(sessions->segment); i++) {
 		struct pool_mail mail = { i, { MAIL_POOL, view->pool, 0 } };
 
 		if (i != sessions->worker && atomic_load(

@@ -46,7 +46,7 @@ tell(struct sessions *sessions, uint32_t host, uint64_t workers)
 	struct segment *segment = sessions->segment;
 	struct pool_caller caller = sessions_caller(sessions);
 
-	for (uint32_t i = 0; i < segment->size.workers; i++) {
+	for (uint32_t i = 0; i < segment_slots(segment); i++) {
 		struct pool_mail mail = { i, { MAIL_HOST, host, 0 } };
 
 		if (i != sessions->worker && workers >> i & 1 &&

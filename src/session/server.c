@@ -448,7 +448,7 @@ publish_again(struct server *server)
 	if (server->step != SERVER_AT_REST ||
 	    atomic_load(&row->worker) != sessions->worker)
 		return;
-	for (unsigned i = 0; i < segment->size.workers; i++) {
+	for (unsigned i = 0; i < segment_slots(segment); i++) {
 		if (has >> i & 1 || atomic_load(&segment->roster[i].phase) !=
 		    ROSTER_SERVING)
 			continue;

@@ -306,6 +306,42 @@ sessions_on_order(struct sessions *sessions)
 	keep_pools_up(sessions);
 }
 
+static bool
+retires(const struct sessions *sessions)
+{
+	const struct roster_row *roster =
+	    &sessions->segment->roster[sessions->worker];
+
+	return atomic_load(&roster->retired_at) != 0;
+}
+
+static bool
+has_clients(const struct sessions *sessions)
+{
+	const struct roster_row *roster =
+	    &sessions->segment->roster[sessions->worker];
+
+	return atomic_load(&roster->clients) > 0;
+}
+
+bool
+sessions_are_over(struct sessions *sessions)
+{
+	const struct segment *segment = sessions->segment;
+
+	if (has_clients(sessions) || sessions->cancels != NULL)
+		return false;
+	for (uint32_t row = 0; row < servers_used(sessions); row++) {
+		const struct server_row *server = &segment->servers[row];
+		uint32_t phase = atomic_load(&server->phase);
+
+		if (atomic_load(&server->worker) == sessions->worker &&
+		    phase != SERVER_FREE && phase != SERVER_IDLE)
+			return false;
+	}
+	return true;
+}
+
 void
 sessions_tick(struct sessions *sessions)
 {
@@ -321,8 +357,11 @@ sessions_tick(struct sessions *sessions)
 	drain_tick(sessions);
 	cancel_tick(sessions);
 	lookup_tick(sessions);
-	keep_pools_up(sessions);
-	retire_what_nobody_needs(sessions);
+	/* One that is about to end leaves that to the others. */
+	if (!retires(sessions) || has_clients(sessions)) {
+		keep_pools_up(sessions);
+		retire_what_nobody_needs(sessions);
+	}
 }
 
 void

@@ -112,6 +112,12 @@ void sessions_recheck(struct sessions *sessions);
 /* The segment's epoch moved: paused, resumed, shutting down. */
 void sessions_on_order(struct sessions *sessions);
 
+/*
+ * No clients, nothing under way on any server: this worker may end, and who
+ * repairs after it gives its servers at rest to others.
+ */
+bool sessions_are_over(struct sessions *sessions);
+
 /* Three times a second. */
 void sessions_tick(struct sessions *sessions);
 

@@ -6,7 +6,7 @@
 static struct mailbox *
 mailbox_of(struct segment *segment, uint32_t worker)
 {
-	INVARIANT(worker < segment->size.workers);
+	INVARIANT(worker < segment_slots(segment));
 	return &segment->mailboxes[worker];
 }
 

@@ -360,7 +360,7 @@ count_cells(const struct segment *segment, _Atomic uint32_t *cells,
 {
 	uint32_t sum = 0;
 
-	for (uint32_t i = 0; i < segment->size.workers; i++)
+	for (uint32_t i = 0; i < segment_slots(segment); i++)
 		sum += atomic_load(cell(cells, row, i));
 	return sum;
 }

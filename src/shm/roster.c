@@ -8,6 +8,7 @@ roster_phase_name(uint32_t phase)
 		[ROSTER_STARTING] = "starting",
 		[ROSTER_SERVING] = "serving",
 		[ROSTER_DEAD] = "dead",
+		[ROSTER_RETIRING] = "retiring",
 	};
 
 	return phase < ARRAY_LENGTH(names) ? names[phase] : "unknown";

@@ -17,7 +17,8 @@ enum roster_phase {
 	ROSTER_VACANT = 0,	/* not configured */
 	ROSTER_STARTING,
 	ROSTER_SERVING,
-	ROSTER_DEAD		/* waits to be replaced */
+	ROSTER_DEAD,		/* waits to be replaced */
+	ROSTER_RETIRING		/* takes no more clients; ends without any */
 };
 
 struct roster_row {
@@ -26,6 +27,7 @@ struct roster_row {
 	_Atomic uint32_t phase;		/* enum roster_phase */
 	_Atomic uint32_t restarts;	/* deaths so far */
 	_Atomic int64_t	 started_at;	/* monotonic */
+	_Atomic int64_t	 retired_at;	/* when it began to retire; 0: not */
 	_Atomic uint64_t cpu_before;	/* microseconds of the dead before it */
 	_Alignas(CACHE_LINE)
 	_Atomic uint32_t sleeping;	/* in epoll_wait: wake it by eventfd */

@@ -107,8 +107,6 @@ open_wake_fds(struct segment *segment, struct error *error)
 	for (unsigned i = 0; i <= ROSTER_SLOTS; i++)
 		segment->wake_fds[i] = -1;
 	for (unsigned i = 0; i <= ROSTER_SLOTS; i++) {
-		if (i >= segment->size.workers && i != SEGMENT_SUPERVISOR)
-			continue;
 		segment->wake_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 		if (segment->wake_fds[i] == -1)
 			return error_system(error,
@@ -127,7 +125,8 @@ fill_in(struct segment *segment)
 	segment->history->taken_at[1] = segment->state->started_at;
 	INVARIANT(RAND_bytes(segment->state->mock_nonce,
 	    STATE_NONCE_BYTES) == 1);
-	for (unsigned i = 0; i < segment->size.workers; i++)
+	atomic_store(&segment->state->slots, segment->size.workers);
+	for (unsigned i = 0; i < ROSTER_SLOTS; i++)
 		lock_create(&segment->mailboxes[i].lock);
 	hosts_create(segment);
 }
@@ -218,7 +217,7 @@ void
 segment_proclaim(struct segment *segment)
 {
 	atomic_fetch_add(&segment->state->epoch, 1);
-	for (unsigned i = 0; i < segment->size.workers; i++)
+	for (unsigned i = 0; i < segment_slots(segment); i++)
 		segment_wake(segment, i);
 	segment_wake(segment, SEGMENT_SUPERVISOR);
 }
@@ -270,7 +269,7 @@ segment_clients_counted(struct segment *segment)
 {
 	uint32_t counted = 0;
 
-	for (unsigned i = 0; i < segment->size.workers; i++)
+	for (unsigned i = 0; i < segment_slots(segment); i++)
 		counted += atomic_load(&segment->roster[i].counted);
 	return counted;
 }

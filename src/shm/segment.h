@@ -26,7 +26,7 @@
 #include "shm/stats.h"
 
 struct segment_size {
-	uint32_t workers;	/* slots in use, at most ROSTER_SLOTS */
+	uint32_t workers;	/* slots in use at first; see segment_slots */
 	uint32_t clients, servers, pools, databases, users, hosts;
 };
 
@@ -68,6 +68,16 @@ struct segment_size segment_size_for(uint32_t workers, uint32_t clients);
 struct segment *segment_create(const struct segment_size *size,
     struct error *error) MUST_CHECK;
 void segment_destroy(struct segment *segment);
+
+/* Slots of workers to look at: none beyond has ever been in use. */
+static inline uint32_t
+segment_slots(const struct segment *segment)
+{
+	uint32_t slots = atomic_load_explicit(&segment->state->slots,
+	    memory_order_acquire);
+
+	return slots <= ROSTER_SLOTS ? slots : ROSTER_SLOTS;
+}
 
 /* Checked access: an index that another process wrote. NULL for NO_ROW. */
 struct client_row *segment_client(struct segment *segment, uint32_t row);

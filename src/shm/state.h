@@ -32,6 +32,7 @@ struct state {
 	_Atomic uint32_t config_generation; /* moves with each RELOAD */
 	_Atomic int64_t	 starving_at;	/* when a pool was found last that a
 					   limit keeps from opening */
+	_Atomic uint32_t slots;		/* of workers, ever in use; only grows */
 	_Atomic uint32_t next_id;	/* SHOW CLIENTS.id */
 	_Atomic uint64_t watchers;	/* workers that wait for closing */
 	usec_t		 started_at;

@@ -25,7 +25,7 @@ stats_total(struct segment *segment, uint32_t pool,
     struct stats_totals *totals_out)
 {
 	memset(totals_out, 0, sizeof(*totals_out));
-	for (unsigned i = 0; i < segment->size.workers; i++)
+	for (unsigned i = 0; i < segment_slots(segment); i++)
 		add_row(totals_out, stats_of(segment, i, pool));
 }
 

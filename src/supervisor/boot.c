@@ -75,8 +75,8 @@ count_cpus(void)
 	return (unsigned)CPU_COUNT(&cpus);
 }
 
-static unsigned
-count_workers(const struct config *config)
+unsigned
+boot_count_workers(const struct config *config)
 {
 	unsigned workers = config->workers > 0 ?
 	    (unsigned)config->workers : count_cpus();
@@ -162,21 +162,29 @@ share_memory(struct supervisor *supervisor, struct error *error)
 	if (supervisor->segment == NULL)
 		return false;
 	server_fds_create(&supervisor->server_fds, supervisor->segment);
-	return channels_open(&supervisor->channels, supervisor->workers,
-	    error);
+	/* For all slots: who was born before another one can talk to it. */
+	return channels_open(&supervisor->channels, ROSTER_SLOTS, error);
 }
 
-static bool
-listen_on_tcp(struct supervisor *supervisor, struct error *error)
+struct listener_options
+boot_listener_options(const struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
-	struct listener_options options = {
+
+	return (struct listener_options){
 		.port = (uint16_t)config->listen_port,
 		.slots = supervisor->workers,
 		.backlog = config->listen_backlog,
 		.defer_accept_sec = config->tcp_defer_accept,
 		.port_may_be_shared = config->so_reuseport != 0,
 	};
+}
+
+static bool
+listen_on_tcp(struct supervisor *supervisor, struct error *error)
+{
+	const struct config *config = supervisor->config;
+	struct listener_options options = boot_listener_options(supervisor);
 
 	if (!has_text(config->listen_addr))
 		return true;
@@ -261,9 +269,10 @@ boot(struct supervisor *supervisor, struct error *error)
 	    !is_only_instance(supervisor, error) ||
 	    !detach(supervisor, error))
 		return false;
-	supervisor->workers = count_workers(supervisor->config);
+	supervisor->workers = supervisor->wanted =
+	    boot_count_workers(supervisor->config);
 	boot_check_fd_limit(supervisor);
-	children_create(&supervisor->children, supervisor->workers);
+	children_create(&supervisor->children, ROSTER_SLOTS);
 	if (!signals_open(&supervisor->signals, error) ||
 	    !share_memory(supervisor, error) ||
 	    !listen_everywhere(supervisor, error))

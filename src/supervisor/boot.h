@@ -22,4 +22,11 @@ void boot_configure_log(struct supervisor *supervisor, int file_fd);
 /* Logs how many descriptors are needed, and warns if there are less. */
 void boot_check_fd_limit(struct supervisor *supervisor);
 
+/* How many workers a configuration asks for. */
+unsigned boot_count_workers(const struct config *config);
+
+/* What listening sockets are opened with. */
+struct listener_options boot_listener_options(
+    const struct supervisor *supervisor);
+
 #endif

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "shm/roster.h"
+
 /* Log, standard streams, epoll sets, the odd file, sockets in passing. */
 #define BESIDE 64
 
@@ -36,9 +38,12 @@ uint64_t
 limits_expected_fds(const struct config *config, unsigned workers,
     unsigned listeners)
 {
-	/* Three for each slot: eventfd and both ends of its inbox. */
+	/*
+	 * Three for each slot, in use or not: eventfd and both ends of its
+	 * inbox.
+	 */
 	uint64_t needed = (uint64_t)config->max_client_conn + BESIDE +
-	    3 * (workers + 1) + (uint64_t)listeners * workers;
+	    3 * (ROSTER_SLOTS + 1) + (uint64_t)listeners * workers;
 
 	for (size_t i = 0; i < config->database_count; i++)
 		needed += servers_of(config, &config->databases[i]);

@@ -44,6 +44,7 @@ struct asker {
  */
 struct reload {
 	uint64_t	waits_for;	/* slots that are not DONE yet */
+	uint64_t	births;		/* slots that are not READY yet */
 	uint32_t	generation;
 	usec_t		began_at;
 	bool		again;
@@ -56,7 +57,8 @@ struct supervisor {
 	const struct supervisor_lives	*lives;
 	struct config			*config;
 	enum supervisor_phase		 phase;
-	unsigned			 workers;
+	unsigned			 workers;	/* slots ever in use */
+	unsigned			 wanted;	/* slots to be filled */
 	struct identity			 identity;
 	struct segment			*segment;
 	struct channels			 channels;

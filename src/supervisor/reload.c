@@ -10,6 +10,7 @@
 #include "config/carry_over.h"
 #include "supervisor/boot.h"
 #include "supervisor/log_file.h"
+#include "supervisor/staff.h"
 
 /* Longer than any worker takes to parse; then it hangs. */
 #define PATIENCE (15 * USEC_PER_SEC)
@@ -40,6 +41,7 @@ load(struct supervisor *supervisor, int *bundle_out, struct error *error)
 	struct config *config = config_load(files, path, error);
 
 	if (config != NULL && (!has_room(supervisor, config, error) ||
+	    !staff_make_room(supervisor, boot_count_workers(config), error) ||
 	    !files_pack(files, bundle_out, error))) {
 		config_free(config);
 		config = NULL;
@@ -151,6 +153,7 @@ run(struct supervisor *supervisor)
 	    &supervisor->segment->state->config_generation, 1) + 1;
 	reload->began_at = clock_now();
 	send_bundle(supervisor, bundle);
+	staff_resize(supervisor, boot_count_workers(supervisor->config));
 	close(bundle);
 }
 
@@ -159,7 +162,7 @@ finish_if_done(struct supervisor *supervisor)
 {
 	struct reload *reload = &supervisor->reload;
 
-	while (reload->waits_for == 0) {
+	while ((reload->waits_for | reload->births) == 0) {
 		answer(supervisor, true, NULL);
 		if (!reload->again)
 			return;
@@ -204,6 +207,13 @@ reload_note_done(struct supervisor *supervisor, unsigned slot,
 	finish_if_done(supervisor);
 }
 
+void
+reload_note_ready(struct supervisor *supervisor, unsigned slot)
+{
+	supervisor->reload.births &= ~(UINT64_C(1) << slot);
+	finish_if_done(supervisor);
+}
+
 static void
 drop_askers(struct asker *askers, unsigned *count, unsigned slot)
 {
@@ -223,6 +233,7 @@ reload_forget(struct supervisor *supervisor, unsigned slot)
 	drop_askers(reload->askers, &reload->asker_count, slot);
 	drop_askers(reload->later, &reload->later_count, slot);
 	reload->waits_for &= ~(UINT64_C(1) << slot);
+	reload->births &= ~(UINT64_C(1) << slot);
 	finish_if_done(supervisor);
 }
 
@@ -232,11 +243,12 @@ reload_check(struct supervisor *supervisor, usec_t now)
 	struct reload *reload = &supervisor->reload;
 	struct error error;
 
-	if (reload->waits_for == 0 || now - reload->began_at < PATIENCE)
+	if ((reload->waits_for | reload->births) == 0 ||
+	    now - reload->began_at < PATIENCE)
 		return;
 	error_set(&error, "not all workers have taken the configuration yet");
 	log_warning("%s", error.text);
 	answer(supervisor, false, &error);
-	reload->waits_for = 0;
+	reload->waits_for = reload->births = 0;
 	finish_if_done(supervisor);
 }

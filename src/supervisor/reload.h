@@ -23,6 +23,9 @@ void reload_ask(struct supervisor *supervisor, unsigned slot, uint32_t id);
 void reload_note_done(struct supervisor *supervisor, unsigned slot,
     uint32_t generation);
 
+/* The worker of this slot serves: a reload may have asked for it. */
+void reload_note_ready(struct supervisor *supervisor, unsigned slot);
+
 /* The worker is dead: nobody waits for it, and it needs no answer. */
 void reload_forget(struct supervisor *supervisor, unsigned slot);
 

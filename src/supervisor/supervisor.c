@@ -21,6 +21,7 @@
 #include "supervisor/daemon.h"
 #include "supervisor/parts.h"
 #include "supervisor/reload.h"
+#include "supervisor/staff.h"
 #include "supervisor/stats_line.h"
 #include "supervisor/vacancies.h"
 
@@ -83,7 +84,7 @@ hand_down_listeners(struct supervisor *supervisor, unsigned slot,
 		unsigned own = listener->is_shared ? 0 : slot;
 
 		for (unsigned j = 0; j < listener->fd_count; j++)
-			if (j != own)
+			if (j != own && listener->fds[j] != -1)
 				close(listener->fds[j]);
 		inheritance->listeners[i] = (struct inherited_listener){
 		    listener->fds[own], listener->is_unix,
@@ -136,13 +137,17 @@ give_birth(struct supervisor *supervisor, unsigned slot, usec_t now)
 	struct error error;
 	int orders_fd = -1;
 
-	/* It inherits what has been sent to us so far, all of it. */
+	/*
+	 * From now on others send to it what they publish; what they sent
+	 * only to us before it inherits, all of it.
+	 */
+	atomic_store(&row->retired_at, 0);
+	atomic_store(&row->phase, ROSTER_STARTING);
 	server_fds_collect(&supervisor->server_fds,
 	    supervisor->channels.inboxes[CHANNELS_SUPERVISOR]);
 	server_fds_sweep(&supervisor->server_fds);
 	/* Before the fork: the worker itself moves it on from here. */
 	atomic_store(&row->heartbeat, now);
-	atomic_store(&row->phase, ROSTER_STARTING);
 	pid = children_fork(&supervisor->children, slot, now, &orders_fd,
 	    &error);
 	if (pid == 0) {
@@ -165,7 +170,7 @@ fill_vacancies(struct supervisor *supervisor)
 	usec_t now = clock_now();
 
 	companion_fill(supervisor, now);
-	for (unsigned i = 0; i < supervisor->workers; i++)
+	for (unsigned i = 0; i < supervisor->wanted; i++)
 		if (supervisor->children.row[i].pid == 0 &&
 		    respawn_due(&supervisor->respawn[i]) <= now)
 			give_birth(supervisor, i, now);
@@ -180,7 +185,7 @@ strike_off(struct supervisor *supervisor, const struct death *death)
 {
 	struct roster_row *row = &supervisor->segment->roster[death->slot];
 
-	atomic_store(&row->phase, ROSTER_DEAD);
+	atomic_store(&row->phase, ROSTER_DEAD);	/* or staff_bury() */
 	atomic_store(&row->pid, 0);
 	atomic_fetch_add(&row->restarts, 1);
 	atomic_fetch_add(&row->cpu_before, death->cpu);
@@ -226,9 +231,11 @@ bury_the_dead(struct supervisor *supervisor)
 		server_fds_collect(&supervisor->server_fds,
 		    supervisor->channels.inboxes[CHANNELS_SUPERVISOR]);
 		server_fds_hang_up(&supervisor->server_fds);
-		respawn_note(&supervisor->respawn[death.slot], death.status,
-		    death.lived, now);
-		log_death(supervisor, &death, now);
+		if (!staff_bury(supervisor, &death)) {
+			respawn_note(&supervisor->respawn[death.slot],
+			    death.status, death.lived, now);
+			log_death(supervisor, &death, now);
+		}
 		/* A SHUTDOWN that its console has answered counts. */
 		listen_to(supervisor, death.slot);
 		reload_forget(supervisor, death.slot);
@@ -428,6 +435,7 @@ act_on_order(struct supervisor *supervisor, unsigned slot,
 	switch (order->kind) {
 	case ORDER_READY:
 		log_debug("worker %u serves", slot);
+		reload_note_ready(supervisor, slot);
 		break;
 	case ORDER_DONE:
 		reload_note_done(supervisor, slot, order->id);
@@ -451,7 +459,7 @@ say_when_ready(struct supervisor *supervisor)
 
 	if (supervisor->service.is_ready)
 		return;
-	for (unsigned i = 0; i < supervisor->workers; i++)
+	for (unsigned i = 0; i < supervisor->wanted; i++)
 		if (atomic_load(&roster[i].phase) != ROSTER_SERVING)
 			return;
 	service_ready(&supervisor->service);
@@ -569,7 +577,7 @@ next_look(const struct supervisor *supervisor)
 		until = service_watchdog_due(&supervisor->service);
 	if (companion_due(supervisor) < until)
 		until = companion_due(supervisor);
-	for (unsigned i = 0; i < supervisor->workers; i++)
+	for (unsigned i = 0; i < supervisor->wanted; i++)
 		if (supervisor->children.row[i].pid == 0 &&
 		    respawn_due(&supervisor->respawn[i]) < until)
 			until = respawn_due(&supervisor->respawn[i]);
@@ -629,6 +637,7 @@ supervise(struct supervisor *supervisor)
 			break;
 		fill_vacancies(supervisor);
 		vacancies_serve(supervisor);
+		staff_tidy(supervisor, clock_now());
 	}
 	end_all_lives(supervisor);
 }

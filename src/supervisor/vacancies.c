@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "net/fdpass.h"
+#include "supervisor/staff.h"
 
 #define ACCEPTS_PER_LOOK 64
 
@@ -32,6 +33,19 @@ choose_worker(struct supervisor *supervisor, unsigned *slot_out)
 		return true;
 	}
 	return false;
+}
+
+void
+vacancies_forward(struct supervisor *supervisor,
+    const struct inbox_message *message, int fd)
+{
+	unsigned host;
+
+	if (!choose_worker(supervisor, &host) ||
+	    !fdpass_send(supervisor->channels.outboxes[host], message,
+	    sizeof(*message), fd))
+		log_warning("no worker took a connection");
+	close(fd);
 }
 
 static void
@@ -60,7 +74,12 @@ serve_listener(struct supervisor *supervisor, int listener)
 bool
 vacancies_exist(const struct supervisor *supervisor)
 {
-	return children_alive(&supervisor->children) < supervisor->workers;
+	for (unsigned slot = 0; slot < supervisor->workers; slot++)
+		if (supervisor->children.row[slot].pid == 0 &&
+		    (slot < supervisor->wanted ||
+		    staff_has_sockets(supervisor, slot)))
+			return true;
+	return false;
 }
 
 void
@@ -69,9 +88,14 @@ vacancies_serve(struct supervisor *supervisor)
 	for (unsigned slot = 0; slot < supervisor->workers; slot++) {
 		if (supervisor->children.row[slot].pid != 0)
 			continue;
-		for (unsigned i = 0; i < supervisor->listener_count; i++)
-			if (!supervisor->listeners[i].is_shared)
+		for (unsigned i = 0; i < supervisor->listener_count; i++) {
+			const struct listener *listener =
+			    &supervisor->listeners[i];
+
+			if (!listener->is_shared && slot <
+			    listener->fd_count && listener->fds[slot] != -1)
 				serve_listener(supervisor,
-				    supervisor->listeners[i].fds[slot]);
+				    listener->fds[slot]);
+		}
 	}
 }

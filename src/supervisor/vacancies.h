@@ -19,4 +19,8 @@ bool vacancies_exist(const struct supervisor *supervisor);
 /* Hands on what waits now. Without a worker that serves it keeps waiting. */
 void vacancies_serve(struct supervisor *supervisor);
 
+/* A connection that somebody who has left did not take; closes ours. */
+void vacancies_forward(struct supervisor *supervisor,
+    const struct inbox_message *message, int fd);
+
 #endif

@@ -34,6 +34,7 @@ struct gate {
 	struct door		 doors[LISTENERS_MOST];
 	unsigned		 count;
 	usec_t			 closed_until;	/* 0: open */
+	bool			 retires;
 };
 
 static on_event on_door;
@@ -89,9 +90,9 @@ choose_worker(const struct gate *gate)
 	const struct segment *segment = gate->inheritance->segment;
 	unsigned chosen = gate->inheritance->slot;
 	uint32_t mine = load_of(&segment->roster[chosen]);
-	uint32_t least = mine;
+	uint32_t least = gate->retires ? UINT32_MAX : mine;
 
-	for (unsigned i = 0; i < segment->size.workers; i++) {
+	for (unsigned i = 0; i < segment_slots(segment); i++) {
 		uint32_t clients = load_of(&segment->roster[i]);
 
 		if (clients < least && atomic_load(
@@ -100,7 +101,7 @@ choose_worker(const struct gate *gate)
 			chosen = i;
 		}
 	}
-	if (mine <= least + SLACK + least / 4)
+	if (!gate->retires && mine <= least + SLACK + least / 4)
 		return gate->inheritance->slot;
 	return chosen;
 }
@@ -168,6 +169,38 @@ on_door(void *context, uint32_t events)
 	}
 }
 
+static bool
+is_ours(const struct door *door)
+{
+	return !door->gate->retires || !door->is_shared;
+}
+
+static void
+reopen(struct gate *gate, struct door *door)
+{
+	if (door->fd != -1 && gate->closed_until == 0 && !open_door(door))
+		log_error("could not watch a listening socket: %s",
+		    strerror(errno));
+}
+
+void
+gate_retire(struct gate *gate, bool retires)
+{
+	if (gate->retires == retires)
+		return;
+	gate->retires = retires;
+	for (unsigned i = 0; i < gate->count; i++) {
+		struct door *door = &gate->doors[i];
+
+		if (!door->is_shared)
+			continue;
+		if (retires)
+			loop_remove(gate->loop, &door->watch);
+		else
+			reopen(gate, door);
+	}
+}
+
 void
 gate_tick(struct gate *gate)
 {
@@ -176,7 +209,8 @@ gate_tick(struct gate *gate)
 		return;
 	gate->closed_until = 0;
 	for (unsigned i = 0; i < gate->count; i++)
-		if (gate->doors[i].fd != -1 && !open_door(&gate->doors[i]))
+		if (gate->doors[i].fd != -1 && is_ours(&gate->doors[i]) &&
+		    !open_door(&gate->doors[i]))
 			log_error("could not watch a listening socket: %s",
 			    strerror(errno));
 }

@@ -22,4 +22,10 @@ void gate_close_tcp(struct gate *gate);
 /* Accepts again after the system had no descriptor left. */
 void gate_tick(struct gate *gate);
 
+/*
+ * Retires: what is accepted goes to others, if there are any, and the sockets
+ * that all share are left to them.  Or takes that back.
+ */
+void gate_retire(struct gate *gate, bool retires);
+
 #endif

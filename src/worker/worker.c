@@ -187,8 +187,10 @@ publish_server(void *context, uint32_t row, int fd)
 
 	if (!fdpass_send(outbox[ROSTER_SLOTS], &message, sizeof(message), fd))
 		log_warning("the supervisor's inbox is full");
-	for (unsigned i = 0; i < worker->segment->size.workers; i++) {
-		if (i == worker->inheritance->slot)
+	for (unsigned i = 0; i < segment_slots(worker->segment); i++) {
+		/* Nobody reads a vacant one's; who moves in inherits. */
+		if (i == worker->inheritance->slot || atomic_load(
+		    &worker->segment->roster[i].phase) == ROSTER_VACANT)
 			continue;
 		if (fdpass_send(outbox[i], &message, sizeof(message), fd))
 			atomic_fetch_or(&server->has_fd, UINT64_C(1) << i);
@@ -253,6 +255,9 @@ obey(struct worker *worker, const struct order *order, int fd)
 	case ORDER_CLOSE_LISTENERS:
 		gate_close_tcp(worker->gate);
 		return;
+	case ORDER_RETIRE:
+		gate_retire(worker->gate, order->mode != 0);
+		return;
 	case ORDER_ANSWER:
 		desk_answer(worker->desk, order);
 		return;
@@ -309,6 +314,17 @@ before_sleep(void *context)
 	return (int)(left / USEC_PER_MSEC) + 1;
 }
 
+/* The supervisor sees to what is left: servers at rest. */
+static void
+end_if_retired(struct worker *worker)
+{
+	if (atomic_load(&worker->roster->phase) != ROSTER_RETIRING)
+		return;
+	collect_parcels(worker);
+	if (sessions_are_over(worker->sessions))
+		exit(0);
+}
+
 static void
 tick(struct worker *worker)
 {
@@ -323,6 +339,7 @@ tick(struct worker *worker)
 	    (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec));
 	sessions_tick(worker->sessions);
 	gate_tick(worker->gate);
+	end_if_retired(worker);
 }
 
 static void
@@ -477,6 +494,7 @@ worker_run(const struct inheritance *inheritance)
 {
 	struct worker *worker = memory_get(sizeof(*worker));
 	struct order ready = { .kind = ORDER_READY };
+	uint32_t phase = ROSTER_STARTING;
 	struct error error;
 
 	worker->inheritance = inheritance;
@@ -491,7 +509,9 @@ worker_run(const struct inheritance *inheritance)
 	}
 	worker->epoch = atomic_load(&worker->segment->state->epoch);
 	take_over_servers(worker);
-	atomic_store(&worker->roster->phase, ROSTER_SERVING);
+	/* It may have to retire before it has begun. */
+	atomic_compare_exchange_strong(&worker->roster->phase, &phase,
+	    ROSTER_SERVING);
 	if (!send_order(worker, &ready))
 		log_error("the supervisor does not listen");
 	loop_run(worker->loop);

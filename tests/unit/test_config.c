@@ -379,7 +379,7 @@ static const struct {
 	{ "auth_user", "NULL|NULL|yes" },
 	{ "verbose", "0|NULL|yes" },
 	{ "conffile", "x.ini|NULL|yes" },
-	{ "workers", "auto|auto|no" },
+	{ "workers", "auto|auto|yes" },
 	{ "auth_type", "plain|md5|yes" },
 	{ "admin_users", "||yes" },
 };

@@ -757,6 +757,8 @@ START_TEST(workers_show_what_they_do)
 	atomic_store(&roster[1].pid, 4321);
 	atomic_store(&roster[1].phase, ROSTER_SERVING);
 	atomic_store(&roster[1].started_at, WORLD_NOW - 90 * USEC_PER_SEC);
+	/* Slot 0 has one that is being replaced; a vacant one is no row. */
+	atomic_store(&roster[0].phase, ROSTER_DEAD);
 	atomic_store(&roster[1].clients, 17);
 	atomic_store(&roster[1].restarts, 2);
 	atomic_store(&roster[1].cpu_before, 1500000);
