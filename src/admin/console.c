@@ -12,7 +12,6 @@
 #include "admin/run.h"
 #include "admin/show.h"
 #include "base/log.h"
-#include "pool/pool.h"
 #include "wire/messages.h"
 
 enum console_access
@@ -50,12 +49,6 @@ console_login_messages(struct buffer *reply)
 
 /* --- replies ------------------------------------------------------------- */
 
-bool
-console_finish(const char *tag, struct buffer *reply)
-{
-	return reply_complete(reply, tag) && reply_ready(reply);
-}
-
 static void
 log_refusal(const struct console_env *env, const char *text,
     const char *detail)
@@ -77,16 +70,6 @@ console_fail(const struct console_env *env, const char *sqlstate,
 	    reply_ready(reply);
 }
 
-static enum console_outcome
-refuse(struct run *run, const char *sqlstate, const char *text)
-{
-	log_refusal(run->env, text, NULL);
-	run->refused = true;
-	if (!reply_error(run->reply, sqlstate, text, NULL))
-		run->no_memory = true;
-	return CONSOLE_DONE;
-}
-
 enum console_outcome
 run_refuse(struct run *run, const char *format, ...)
 {
@@ -96,20 +79,11 @@ run_refuse(struct run *run, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	return refuse(run, SQLSTATE_PROTOCOL_VIOLATION, text);
-}
-
-enum console_outcome
-run_refuse_with(struct run *run, const char *sqlstate, const char *format,
-    ...)
-{
-	char text[REPLY_TEXT_BYTES];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	return refuse(run, sqlstate, text);
+	log_refusal(run->env, text, NULL);
+	run->refused = true;
+	if (!reply_error(run->reply, SQLSTATE_PROTOCOL_VIOLATION, text, NULL))
+		run->no_memory = true;
+	return CONSOLE_DONE;
 }
 
 enum console_outcome
@@ -140,6 +114,8 @@ run_show(struct run *run)
 		return CONSOLE_DONE;
 	case SHOW_NO_MEMORY:
 		return run_refuse(run, "no mem");
+	case SHOW_REFUSED:
+		return run_refuse(run, "admin access needed");
 	default:
 		return run_refuse_invalid(run);
 	}
@@ -174,49 +150,81 @@ run_statement(struct run *run)
 	return commands_run(run);
 }
 
-/*
- * One statement and nothing behind it, for now.  Several are a loop here: up
- * to the first that is refused or that is not CONSOLE_DONE at once.
- */
 static enum console_outcome
-run_text(struct run *run)
+take_statement(struct run *run, struct statements *left)
 {
-	struct statements left = statements_of(run->text, run->length);
-	enum statement_verdict verdict;
-
-	run->length = (size_t)(left.end - left.at);
-	verdict = statements_take(&left, &run->statement);
-	if (verdict == STATEMENT_INVALID || !statements_done(&left))
+	run->text = left->at;
+	run->length = (size_t)(left->end - left->at);
+	switch (statements_take(left, &run->statement)) {
+	case STATEMENT_INVALID:
 		return run_refuse_invalid(run);
-	if (verdict == STATEMENT_TOO_LONG)
+	case STATEMENT_TOO_LONG:
 		return run_refuse(run, "bad arguments");
-	return run_statement(run);
+	default:
+		return run_statement(run);
+	}
 }
 
 /* What comes later, when the waiting is over, or never. */
 static bool
-is_open(enum console_outcome outcome, const struct console_order *order)
+is_open(enum console_outcome outcome)
 {
-	return outcome == CONSOLE_WAIT_PAUSE ||
-	    outcome == CONSOLE_ASK_RELOAD ||
-	    (outcome == CONSOLE_ASK_SHUTDOWN && order->mode == SHUTDOWN_NOW);
+	return outcome != CONSOLE_DONE && outcome != CONSOLE_CLOSE;
+}
+
+/* One after the other; what is open or refused is the last for now. */
+static enum console_outcome
+run_statements(struct run *run, struct statements left)
+{
+	enum console_outcome outcome;
+
+	do {
+		outcome = take_statement(run, &left);
+		if (run->no_memory)
+			return CONSOLE_CLOSE;
+		if (run->refused)
+			break;
+		statements_skip_empty(&left);
+		run->order->rest = left.at;
+		run->order->rest_length = (size_t)(left.end - left.at);
+		if (is_open(outcome))
+			return outcome;
+	} while (left.at < left.end);
+	return reply_ready(run->reply) ? CONSOLE_DONE : CONSOLE_CLOSE;
+}
+
+static void
+clear_order(struct console_order *order)
+{
+	memset(order, 0, sizeof(*order));
+	order->wait.database = order->wait.client = NO_ROW;
 }
 
 enum console_outcome
 console_query(const struct console_env *env, const char *text, size_t length,
     struct buffer *reply, struct console_order *order_out)
 {
-	struct run run = { .env = env, .reply = reply, .order = order_out,
-	    .text = text, .length = length };
-	enum console_outcome outcome;
+	struct run run = { .env = env, .reply = reply, .order = order_out };
 
-	*order_out = (struct console_order){ SHUTDOWN_NONE, NO_ROW };
-	outcome = run_text(&run);
-	if (run.no_memory)
+	clear_order(order_out);
+	return run_statements(&run, statements_of(text, length));
+}
+
+enum console_outcome
+console_continue(const struct console_env *env,
+    const struct console_done *done, struct buffer *reply,
+    struct console_order *order_out)
+{
+	bool has_notice = done->notice != NULL && done->notice[0] != '\0';
+
+	clear_order(order_out);
+	if ((has_notice && !reply_notice(reply, done->notice, NULL)) ||
+	    (done->tag != NULL && !reply_complete(reply, done->tag)))
 		return CONSOLE_CLOSE;
-	if (is_open(outcome, order_out))
-		return outcome;
-	return reply_ready(reply) ? outcome : CONSOLE_CLOSE;
+	if (done->rest_length > 0)
+		return console_query(env, done->rest, done->rest_length,
+		    reply, order_out);
+	return reply_ready(reply) ? CONSOLE_DONE : CONSOLE_CLOSE;
 }
 
 /* --- messages ------------------------------------------------------------ */
@@ -246,7 +254,7 @@ console_message(const struct console_env *env,
 {
 	const char *text;
 
-	*order_out = (struct console_order){ SHUTDOWN_NONE, NO_ROW };
+	clear_order(order_out);
 	if (message->type == MESSAGE_TERMINATE)
 		return CONSOLE_CLOSE;
 	if (message->type != MESSAGE_QUERY)
@@ -257,26 +265,4 @@ console_message(const struct console_env *env,
 		    order_out);
 	reply_fatal(reply, "bad packet");
 	return CONSOLE_CLOSE;
-}
-
-/* --- PAUSE --------------------------------------------------------------- */
-
-bool
-console_pause_done(const struct console_env *env, uint32_t database)
-{
-	struct pool_caller caller = { env->segment, env->worker, env->now };
-
-	return pool_count_open(&caller, database) == 0;
-}
-
-bool
-console_pause_lifted(const struct console_env *env, uint32_t database)
-{
-	struct segment *segment = env->segment;
-
-	if (atomic_load(&segment->state->shutdown) != SHUTDOWN_NONE)
-		return false;
-	if (database == NO_ROW || database >= segment->size.databases)
-		return !atomic_load(&segment->state->paused);
-	return !atomic_load(&segment->databases[database].paused);
 }

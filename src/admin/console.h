@@ -7,12 +7,13 @@
  *
  *	console_message --+-- DONE           the reply is complete
  *	                  +-- CLOSE          send the reply, then close
- *	                  +-- WAIT_PAUSE --- console_pause_done() at last
- *	                  |                      +-- console_finish("PAUSE")
+ *	                  +-- WAIT --------- until console_look() says so
  *	                  +-- ASK_RELOAD --- the supervisor's answer
- *	                  |                      +-- console_finish("RELOAD")
- *	                  |                      +-- console_fail(F0000 …)
+ *	                  +-- ASK_SET ------ the supervisor's answer
  *	                  +-- ASK_SHUTDOWN - the order goes to the supervisor
+ *
+ * What is open is ended by console_fail(), or by console_continue(), which
+ * goes on with the statements behind the one that waited.
  *
  * Any worker gives the same answer: all that is told is in the segment.
  */
@@ -53,16 +54,49 @@ struct console_env {
 
 enum console_outcome {
 	CONSOLE_DONE = 0,	/* reply complete, with ReadyForQuery */
-	CONSOLE_WAIT_PAUSE,	/* no reply yet; order: the database */
+	CONSOLE_WAIT,		/* no reply yet; order: what is waited for */
 	CONSOLE_ASK_RELOAD,	/* no reply yet */
-	CONSOLE_ASK_SHUTDOWN,	/* reply complete (SHUTDOWN_NOW: none);
-				   order: the mode */
+	CONSOLE_ASK_SET,	/* no reply yet; order: the setting */
+	CONSOLE_ASK_SHUTDOWN,	/* order: the mode; goes on at once, but for
+				   SHUTDOWN_NOW, which has no reply */
 	CONSOLE_CLOSE		/* send the reply if there is one and close */
 };
 
+/* What takes until all workers have done their part. */
+enum console_wait_kind {
+	CONSOLE_WAIT_PAUSE = 0,	/* no server of it is open */
+	CONSOLE_WAIT_KILL,	/* what was there is gone */
+	CONSOLE_WAIT_CLIENT,	/* this client is gone */
+	CONSOLE_WAIT_CLOSE,	/* nothing is to be closed any more */
+	CONSOLE_WAIT_SUSPEND	/* all buffers are empty */
+};
+
+struct console_wait {
+	enum console_wait_kind	 kind;
+	uint32_t		 database;	/* NO_ROW: all */
+	uint32_t		 client, generation;	/* WAIT_CLIENT */
+};
+
+enum console_setting_mode {
+	CONSOLE_SET_VALUE = 0,
+	CONSOLE_SET_DEFAULT,
+	CONSOLE_SET_ALL_DEFAULT	/* no key */
+};
+
+#define CONSOLE_KEY_BYTES 64	/* with the final NUL */
+#define CONSOLE_VALUE_BYTES 256
+#define CONSOLE_TAG_BYTES 336	/* "SET key=value" */
+
 struct console_order {
 	enum shutdown_mode	 mode;		/* ASK_SHUTDOWN */
-	uint32_t		 database;	/* WAIT_PAUSE; NO_ROW: all */
+	struct console_wait	 wait;		/* WAIT */
+	enum console_setting_mode setting;	/* ASK_SET */
+	char			 key[CONSOLE_KEY_BYTES];
+	char			 value[CONSOLE_VALUE_BYTES];
+	char			 tag[CONSOLE_TAG_BYTES]; /* when it is done */
+	/* Statements behind this one; part of the text that was given. */
+	const char		*rest;
+	size_t			 rest_length;
 };
 
 /*
@@ -91,26 +125,62 @@ enum console_outcome console_message(const struct console_env *env,
  * Runs a query text; a NUL ends it, but it need not have one.  The reply is
  * appended.  Out of memory for even an error: CONSOLE_CLOSE.
  *
- * With CONSOLE_WAIT_PAUSE this worker is already among state->watchers, since
- * before the servers were counted, so no wake-up is lost; it takes itself out
+ * Several statements run one after the other, each with a tag of its own, up
+ * to the first that fails or whose outcome is open; one ReadyForQuery ends
+ * them.
+ *
+ * With CONSOLE_WAIT this worker is already among state->watchers, since
+ * before anything was counted, so no wake-up is lost; it takes itself out
  * when none of its sessions waits any more.
  */
 enum console_outcome console_query(const struct console_env *env,
     const char *text, size_t length, struct buffer *reply,
     struct console_order *order_out) MUST_CHECK;
 
-/* True: no server of this database (NO_ROW: of any) is open any more. */
-bool console_pause_done(const struct console_env *env, uint32_t database);
+enum console_progress {
+	CONSOLE_STILL_WAITS = 0,
+	CONSOLE_FULFILLED,	/* go on by console_continue() */
+	CONSOLE_LIFTED		/* somebody has ended the pause: fail with
+				   CONSOLE_PAUSE_LIFTED, or it would wait for
+				   ever */
+};
+
+enum console_progress console_look(const struct console_env *env,
+    const struct console_wait *wait);
+
+#define CONSOLE_PAUSE_LIFTED "pause was ended by RESUME"
 
 /*
- * True: somebody has ended the pause that is waited for.  The session then
- * answers console_fail(…, "pause was ended by RESUME", …), or it would wait
- * for ever.
+ * What was open is done: its tag (NULL: it was told already) and notice (NULL
+ * or "": none) are appended, then the rest of the text runs as in
+ * console_query().  `rest` may be NULL.
  */
-bool console_pause_lifted(const struct console_env *env, uint32_t database);
+struct console_done {
+	const char	*tag, *notice;
+	const char	*rest;
+	size_t		 rest_length;
+};
+enum console_outcome console_continue(const struct console_env *env,
+    const struct console_done *done, struct buffer *reply,
+    struct console_order *order_out) MUST_CHECK;
 
-/* Appends CommandComplete and ReadyForQuery. False: no memory; close. */
-bool console_finish(const char *tag, struct buffer *reply) MUST_CHECK;
+/*
+ * A cancel request for a console session: ends the global pause, and what it
+ * waits for (NULL: for nothing).  True: the session is to be answered with
+ * CONSOLE_CANCELED.
+ */
+bool console_cancel(const struct console_env *env,
+    const struct console_wait *wait);
+
+#define SQLSTATE_CANCELED "57014"
+#define CONSOLE_CANCELED "canceling statement due to user request"
+
+/*
+ * If the admin who suspended all is gone, or is the client of this id, who is
+ * leaving, the suspension ends: nobody else might say RESUME.
+ */
+void console_look_for_suspender(const struct console_env *env,
+    uint32_t leaver);
 
 /*
  * Appends an ErrorResponse (detail: NULL or the D field) and ReadyForQuery,
@@ -122,5 +192,6 @@ bool console_fail(const struct console_env *env, const char *sqlstate,
 /* What RELOAD says when the supervisor refuses; the reason is the detail. */
 #define CONSOLE_RELOAD_FAILED \
 	"RELOAD failed, see logs for additional details"
+#define CONSOLE_SET_FAILED "SET failed"
 
 #endif

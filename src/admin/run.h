@@ -24,8 +24,6 @@ struct run {
  */
 enum console_outcome run_refuse(struct run *run, const char *format, ...)
     PRINTF_LIKE(2, 3);
-enum console_outcome run_refuse_with(struct run *run, const char *sqlstate,
-    const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* "invalid command '…', use SHOW HELP;" */
 enum console_outcome run_refuse_invalid(struct run *run);

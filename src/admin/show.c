@@ -5,11 +5,17 @@
 
 #include "admin/reply.h"
 
+enum who {
+	WHO_ALL,
+	WHO_ADMINS
+};
+
 static const struct {
 	const char		*name;
 	const struct show	*show;
+	enum who		 who;
 } reports[] = {
-#define REPORT(name, line) { #name, &show_##name },
+#define REPORT(name, line, who) { #name, &show_##name, WHO_##who },
 #include "admin/reports.def"
 #undef REPORT
 };
@@ -73,6 +79,8 @@ show_run(const struct console_env *env, const char *name,
 	for (size_t i = 0; i < ARRAY_LENGTH(reports); i++) {
 		if (strcasecmp(name, reports[i].name) != 0)
 			continue;
+		if (reports[i].who == WHO_ADMINS && !env->is_admin)
+			return SHOW_REFUSED;
 		if (reports[i].show->notice != NULL)
 			return show_notice(reports[i].show, reply);
 		return show_rows(env, reports[i].show, reply);

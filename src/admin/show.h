@@ -19,13 +19,14 @@ struct show {
 	bool (*notice)(struct buffer *reply);
 };
 
-#define REPORT(name, line) extern const struct show show_##name;
+#define REPORT(name, line, who) extern const struct show show_##name;
 #include "admin/reports.def"
 #undef REPORT
 
 enum show_verdict {
 	SHOW_DONE = 0,		/* rows and CommandComplete are appended */
 	SHOW_UNKNOWN,		/* nothing was appended */
+	SHOW_REFUSED,		/* nothing was appended: not for this user */
 	SHOW_NO_MEMORY		/* at most a notice was */
 };
 

@@ -25,11 +25,13 @@ show_state(struct report *report, const char *key, bool value)
 static bool
 fill_state(const struct console_env *env, struct report *report)
 {
-	bool paused = atomic_load(&env->segment->state->paused) != 0;
+	const struct state *state = env->segment->state;
+	bool paused = atomic_load(&state->paused) != 0;
+	bool suspended = atomic_load(&state->suspended) != 0;
 
-	show_state(report, "active", !paused);
+	show_state(report, "active", !paused && !suspended);
 	show_state(report, "paused", paused);
-	show_state(report, "suspended", false);
+	show_state(report, "suspended", suspended);
 	return true;
 }
 
@@ -59,7 +61,7 @@ static const struct {
 	const char	*name;
 	int		 line;
 } reports[] = {
-#define REPORT(name, line) { #name, line },
+#define REPORT(name, line, who) { #name, line },
 #include "admin/reports.def"
 #undef REPORT
 };

@@ -90,8 +90,9 @@ take_word(struct statements *left, struct target *target)
 }
 
 static bool
-take_value(struct statements *left, struct target *target)
+take_value(struct statements *left, struct target *target, bool *bare_out)
 {
+	*bare_out = !next_is(left, '\'') && !next_is(left, '"');
 	if (next_is(left, '\''))
 		return take_quoted(left, '\'', target);
 	return take_word(left, target);
@@ -133,12 +134,14 @@ take_assignment(struct statements *left, struct statement *out)
 {
 	struct target key = target_of(out->argument, sizeof(out->argument));
 	struct target value = target_of(out->value, sizeof(out->value));
+	bool bare;
 
 	if (!skip_blanks(left) || !take_word(left, &key) ||
-	    !take_equals(left) || !take_value(left, &value) ||
+	    !take_equals(left) || !take_value(left, &value, &bare) ||
 	    !take_end(left))
 		return STATEMENT_INVALID;
 	out->assigns = true;
+	out->to_default = bare && strcasecmp(out->value, "default") == 0;
 	return key.too_long || value.too_long || key.used == 0 ?
 	    STATEMENT_TOO_LONG : STATEMENT_GOOD;
 }
@@ -177,6 +180,16 @@ statements_done(const struct statements *statements)
 	return left.at == left.end;
 }
 
+void
+statements_skip_empty(struct statements *statements)
+{
+	skip_blanks(statements);
+	while (next_is(statements, ';')) {
+		statements->at++;
+		skip_blanks(statements);
+	}
+}
+
 enum statement_verdict
 statements_take(struct statements *statements, struct statement *statement_out)
 {
@@ -185,7 +198,7 @@ statements_take(struct statements *statements, struct statement *statement_out)
 	enum statement_verdict verdict;
 
 	statement_out->argument[0] = statement_out->value[0] = '\0';
-	statement_out->assigns = false;
+	statement_out->assigns = statement_out->to_default = false;
 	skip_blanks(statements);
 	if (!take_word(statements, &command))
 		return STATEMENT_INVALID;

@@ -4,6 +4,7 @@
  *	COMMAND [ARGUMENT] [;]
  *	SET key = value [;]
  *	SET key TO value [;]
+ *	SET key = DEFAULT [;]
  *
  * Command, argument and key are words of letters, digits and underscores, or
  * stand in double quotes; a value may also stand in single quotes.  A quote
@@ -26,6 +27,7 @@ struct statement {
 	char	argument[STATEMENT_ARGUMENT_BYTES]; /* or key; "": none */
 	char	value[STATEMENT_VALUE_BYTES];
 	bool	assigns;		/* SET key = value */
+	bool	to_default;		/* the bare word DEFAULT */
 };
 
 enum statement_verdict {
@@ -47,6 +49,9 @@ struct statements statements_of(const char *text, size_t length);
 
 /* True: nothing but blanks is left. */
 bool statements_done(const struct statements *statements);
+
+/* Behind the first statement: what says nothing, blanks and `;`, goes. */
+void statements_skip_empty(struct statements *statements);
 
 /*
  * Takes the next statement with its `;`.  Unless STATEMENT_GOOD, what is left

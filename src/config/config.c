@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "config/entries.h"
 #include "config/ini.h"
+#include "config/overrides.h"
 #include "config/userlist.h"
 
 enum applies {
@@ -209,6 +210,40 @@ read_param(struct load *load, const struct ini_entry *entry,
 	return true;
 }
 
+/* What SET says; a parameter that a reload leaves alone is none of them. */
+static bool
+override_param(struct load *load, const struct override *override,
+    struct error *error)
+{
+	const struct param *param = find_param(override->key);
+	char expected[sizeof(error->hint)];
+
+	if (param == NULL)
+		return error_set(error, "unknown parameter: %s",
+		    override->key);
+	if (kind_parse(param->kind, override->value, &param->bounds,
+	    load->arena, field(load->config, param), error))
+		return true;
+	snprintf(expected, sizeof(expected), "%.*s",
+	    (int)sizeof(expected) - 1, error->text);
+	error_set(error, "invalid value \"%.200s\" for parameter %s",
+	    override->value, override->key);
+	return error_hint(error, "%s", expected);
+}
+
+static bool
+override_params(struct load *load, struct error *error)
+{
+	struct overrides overrides;
+	bool good = true;
+
+	overrides_get(load->files, &overrides);
+	for (size_t i = 0; good && i < overrides.count; i++)
+		good = override_param(load, &overrides.list[i], error);
+	overrides_free(&overrides);
+	return good;
+}
+
 /* True: it is not what it would be without a line in the file. */
 static bool
 is_changed(const struct config *config, const struct param *param)
@@ -324,7 +359,8 @@ read_params(struct load *load, struct error *error)
 		    "main section missing from config file %s", config->path);
 	for (size_t i = 0; i < ARRAY_LENGTH(params); i++)
 		set_initial_value(load, &params[i]);
-	if (!read_section(load, "pgbouncer", read_param, error))
+	if (!read_section(load, "pgbouncer", read_param, error) ||
+	    !override_params(load, error))
 		return false;
 	note_params_without_effect(load);
 	if (config->conffile == NULL)
@@ -361,7 +397,7 @@ read_entries(struct load *load, struct error *error)
 	return true;
 }
 
-/* Where auth_file is set. */
+/* Where auth_file is set; NULL: by SET. */
 static const struct ini_entry *
 auth_file_entry(const struct ini *ini)
 {
@@ -373,7 +409,6 @@ auth_file_entry(const struct ini *ini)
 		if (strcmp(entries[i].section, "pgbouncer") == 0 &&
 		    strcmp(entries[i].name, "auth_file") == 0)
 			return &entries[i];
-	INVARIANT(!"set, but by no entry");
 	return NULL;
 }
 
@@ -395,6 +430,8 @@ read_secrets(struct load *load, struct error *error)
 	if (file->error == 0)
 		return false;
 	entry = auth_file_entry(load->ini);
+	if (entry == NULL)
+		return false;
 	return error_prefix(error, "%s:%u", entry->place.file,
 	    entry->place.line);
 }
@@ -439,6 +476,7 @@ config_load(struct files *files, const char *path, struct error *error)
 
 	config->arena = arena;
 	config->path = arena_copy_string(arena, path);
+	files_put(files, FILES_MAIN, path, strlen(path));
 	good = load_all(&load, error);
 	ini_free(load.ini);
 	free(load.without_effect);
@@ -453,6 +491,26 @@ config_free(struct config *config)
 {
 	if (config != NULL)
 		arena_destroy(config->arena);
+}
+
+enum config_applies
+config_applies(const char *name)
+{
+	const struct param *param = find_param(name);
+
+	if (param == NULL)
+		return CONFIG_APPLIES_NEVER;
+	return param->applies == ON_RELOAD ? CONFIG_APPLIES_ON_RELOAD :
+	    CONFIG_APPLIES_ON_RESTART;
+}
+
+bool
+config_has_no_effect(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->without_effect_count; i++)
+		if (strcmp(config->without_effect[i], name) == 0)
+			return true;
+	return false;
 }
 
 void

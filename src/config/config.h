@@ -5,9 +5,8 @@
  * pointer; who still needs the old one keeps it until done.  All that a
  * configuration points to lives in one arena and goes with config_free().
  *
- * Not here: what a SET on the console overrides, what is known of a database
- * at run time, and whether addresses and files other than the ini, its
- * includes and the auth file are any good.
+ * Not here: what is known of a database at run time, and whether addresses
+ * and files other than the ini, its includes and the auth file are any good.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -95,8 +94,9 @@ struct config {
 
 /*
  * Reads the file at this path, its includes and the auth file, all through
- * `files`.  NULL: the error says what is wrong and names file and line; the
- * hint, if any, says what would be right.  Logs nothing.
+ * `files`, where the path is noted as FILES_MAIN.  What SET overrides is there
+ * as well (config/overrides.h).  NULL: the error says what is wrong and names
+ * file and line; the hint, if any, says what would be right.  Logs nothing.
  */
 struct config *config_load(struct files *files, const char *path,
     struct error *error) MUST_CHECK;
@@ -160,6 +160,17 @@ int config_max_user_client_connections(const struct config *config,
 bool config_list_has(const char *list, const char *word);
 bool config_is_admin(const struct config *config, const char *user);
 bool config_is_stats(const struct config *config, const char *user);
+
+/* When a new value of this parameter counts. */
+enum config_applies {
+	CONFIG_APPLIES_NEVER = 0,	/* there is none of this name */
+	CONFIG_APPLIES_ON_RELOAD,
+	CONFIG_APPLIES_ON_RESTART
+};
+enum config_applies config_applies(const char *name);
+
+/* It is changed, and nothing reads it yet. */
+bool config_has_no_effect(const struct config *config, const char *name);
 
 /* Logs "<name> has no effect yet", once for each name. */
 void config_warn_of_no_effect(const struct config *config);

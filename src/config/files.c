@@ -61,8 +61,8 @@ files_memory(void)
 	return memory_get(sizeof(struct files));
 }
 
-static const struct file *
-find(const struct files *files, const char *path)
+const struct file *
+files_known(const struct files *files, const char *path)
 {
 	const struct known_file *known;
 
@@ -70,6 +70,29 @@ find(const struct files *files, const char *path)
 		if (strcmp(known->file.path, path) == 0)
 			return &known->file;
 	return NULL;
+}
+
+static void
+free_file(struct known_file *known)
+{
+	memory_wipe((char *)known->file.content, known->file.length);
+	free((char *)known->file.content);
+	free((char *)known->file.path);
+	free(known);
+}
+
+static void
+forget(struct files *files, const char *path)
+{
+	struct known_file **at = &files->first, *gone;
+
+	while (*at != NULL && strcmp((*at)->file.path, path) != 0)
+		at = &(*at)->next;
+	gone = *at;
+	if (gone == NULL)
+		return;
+	*at = gone->next;
+	free_file(gone);
 }
 
 /* Takes the content over; it ends in a NUL that does not count. */
@@ -108,8 +131,70 @@ void
 files_put(struct files *files, const char *path, const char *content,
     size_t length)
 {
-	remember(files, path, copy_bytes(content, length), length);
+	char *copy = copy_bytes(content, length);
+
+	forget(files, path);
+	remember(files, path, copy, length);
 }
+
+struct files *
+files_copy_without(const struct files *files, const char *path)
+{
+	struct files *copy = files_memory();
+	const struct known_file *known;
+
+	copy->live = files->live;
+	for (known = files->first; known != NULL; known = known->next) {
+		const struct file *file = &known->file;
+
+		if (strcmp(file->path, path) == 0)
+			continue;
+		remember(copy, file->path, copy_bytes(file->content,
+		    file->length), file->length);
+		copy->first->file.error = file->error;
+		copy->first->file.stamp = file->stamp;
+	}
+	return copy;
+}
+
+/* --- stamps -------------------------------------------------------------- */
+
+static void
+stamp_of(const struct stat *status, struct file_stamp *stamp_out)
+{
+	*stamp_out = (struct file_stamp){
+		.device = status->st_dev,
+		.inode = status->st_ino,
+		.size = (uint64_t)status->st_size,
+		.mode = status->st_mode,
+		.uid = status->st_uid,
+		.gid = status->st_gid,
+		.modified = status->st_mtim,
+	};
+}
+
+void
+files_look(const char *path, struct file_stamp *stamp_out)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0)
+		stamp_of(&status, stamp_out);
+	else
+		*stamp_out = (struct file_stamp){ .error = errno };
+}
+
+bool
+files_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+	return a->device == b->device && a->inode == b->inode &&
+	    a->size == b->size && a->mode == b->mode && a->uid == b->uid &&
+	    a->gid == b->gid && a->error == b->error &&
+	    a->modified.tv_sec == b->modified.tv_sec &&
+	    a->modified.tv_nsec == b->modified.tv_nsec;
+}
+
+/* --- reading ------------------------------------------------------------- */
 
 /* False: errno says why. */
 static bool
@@ -142,12 +227,17 @@ static const struct file *
 read_live(struct files *files, const char *path)
 {
 	struct buffer content = { 0 };
+	struct file_stamp stamp = { .error = 0 };
 	const struct file *file;
+	struct stat status;
 	size_t length;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd == -1)
 		return remember_failure(files, path, errno);
+	/* Before the first byte: what changes meanwhile shows afterwards. */
+	if (fstat(fd, &status) == 0)
+		stamp_of(&status, &stamp);
 	if (read_all(fd, &content)) {
 		length = buffer_length(&content);
 		file = remember(files, path,
@@ -155,6 +245,7 @@ read_live(struct files *files, const char *path)
 	} else {
 		file = remember_failure(files, path, errno);
 	}
+	files->first->file.stamp = stamp;
 	buffer_clear(&content);
 	close(fd);
 	return file;
@@ -163,7 +254,7 @@ read_live(struct files *files, const char *path)
 const struct file *
 files_read(struct files *files, const char *path)
 {
-	const struct file *known = find(files, path);
+	const struct file *known = files_known(files, path);
 
 	if (known != NULL)
 		return known;
@@ -342,10 +433,7 @@ files_free(struct files *files)
 		return;
 	for (known = files->first; known != NULL; known = next) {
 		next = known->next;
-		memory_wipe((char *)known->file.content, known->file.length);
-		free((char *)known->file.content);
-		free((char *)known->file.path);
-		free(known);
+		free_file(known);
 	}
 	free(files);
 }

@@ -17,25 +17,58 @@
 #ifndef CONFIG_FILES_H
 #define CONFIG_FILES_H
 
+#include <time.h>
+
 #include "base/base.h"
 #include "base/error.h"
 
 struct files;
+
+/* Equal for as long as a file is not touched. */
+struct file_stamp {
+	uint64_t	device, inode, size;
+	uint32_t	mode, uid, gid;
+	struct timespec	modified;
+	int		error;		/* errno of stat(): all else is 0 */
+};
 
 struct file {
 	const char	*path;		/* as it was asked for */
 	int		 error;		/* errno; 0: it was read */
 	const char	*content;	/* ends in a NUL that does not count */
 	size_t		 length;
+	struct file_stamp stamp;	/* live: before it was read */
 };
+
+/*
+ * What goes along and is no file: no path in a configuration can begin like
+ * this, for a line break ends it.
+ */
+#define FILES_NOTE(name) "\n" name
+/* The note with the path of the configuration itself, and what it holds. */
+#define FILES_MAIN FILES_NOTE("main")
 
 /* Reads from the file system, each path once. */
 struct files *files_live(void) MUST_CHECK;
 
-/* Has only what files_put() gives it; other paths do not exist. */
+/*
+ * Has only what files_put() gives it; other paths do not exist.  What has
+ * this path already is replaced.
+ */
 struct files *files_memory(void) MUST_CHECK;
 void files_put(struct files *files, const char *path, const char *content,
     size_t length);
+
+/* The same files, but this one is to be read anew. */
+struct files *files_copy_without(const struct files *files, const char *path)
+    MUST_CHECK;
+
+/* What was read or put; NULL: it was not. */
+const struct file *files_known(const struct files *files, const char *path);
+
+/* As the file is now. */
+void files_look(const char *path, struct file_stamp *stamp_out);
+bool files_same(const struct file_stamp *a, const struct file_stamp *b);
 
 /* Never NULL; lives as long as the files. */
 const struct file *files_read(struct files *files, const char *path)

@@ -17,23 +17,37 @@ enum order_kind {
 	ORDER_CLOSE_LISTENERS,	/* stop accepting on TCP; Unix stays */
 	ORDER_RETIRE,		/* take no more clients, end when you have
 				   none; mode 0: serve again */
-	ORDER_ANSWER,		/* to ASK_RELOAD: ok, or text says why not */
+	ORDER_ANSWER,		/* to ASK_RELOAD, ASK_SET: ok, with a notice
+				   or none in text; or text says why not */
 
 	/* worker -> supervisor */
 	ORDER_READY,		/* this worker serves now */
 	ORDER_DONE,		/* the bundle `id` is in force here */
 	ORDER_ASK_RELOAD,	/* the console's RELOAD; wants an ANSWER */
-	ORDER_ASK_SHUTDOWN	/* the console's SHUTDOWN; mode */
+	ORDER_ASK_SHUTDOWN,	/* the console's SHUTDOWN; mode */
+	ORDER_ASK_SET		/* the console's SET, RESET: mode, and in text
+				   key and value, a NUL behind each; wants an
+				   ANSWER */
+};
+
+/* ASK_SET: what to do with the key. */
+enum set_mode {
+	SET_VALUE = 0,
+	SET_DEFAULT,		/* as the file says */
+	SET_ALL_DEFAULT		/* all of them; no key */
 };
 
 struct order {
 	uint32_t kind;
-	uint32_t id;		/* ASK_RELOAD/ANSWER: the asker's; CONFIG/DONE:
-				   the generation of the configuration */
+	uint32_t id;		/* ASK_RELOAD, ASK_SET, ANSWER: the asker's;
+				   CONFIG/DONE: the generation of the
+				   configuration */
 	uint32_t ok;		/* ANSWER */
 	uint32_t mode;		/* ASK_SHUTDOWN: enum shutdown_mode;
+				   ASK_SET: enum set_mode;
 				   CONFIG: how verbose the log is */
-	char	 text[512];	/* ANSWER: what is wrong, with file and line */
+	char	 text[512];	/* ANSWER: what is wrong, with file and line;
+				   ASK_SET: key and value */
 };
 
 enum inbox_kind {

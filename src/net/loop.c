@@ -14,6 +14,7 @@ struct loop {
 	int			epoll_fd;
 	usec_t			now;
 	bool			stopped;
+	bool			holds;
 };
 
 struct loop *
@@ -45,6 +46,8 @@ control(struct loop *loop, int operation, struct watch *watch)
 	struct epoll_event event = { .events = watch->events,
 	    .data.ptr = watch };
 
+	if (UNLIKELY(loop->holds && watch->is_traffic))
+		event.events &= ~(uint32_t)EPOLLIN;
 	return epoll_ctl(loop->epoll_fd, operation, watch->fd, &event) == 0;
 }
 
@@ -80,6 +83,19 @@ loop_remove(struct loop *loop, struct watch *watch)
 		return;
 	INVARIANT(control(loop, EPOLL_CTL_DEL, watch));
 	watch->callback = NULL;
+}
+
+void
+loop_hold(struct loop *loop, bool holds)
+{
+	loop->holds = holds;
+}
+
+void
+loop_refresh(struct loop *loop, struct watch *watch)
+{
+	if (watch->callback != NULL)
+		INVARIANT(control(loop, EPOLL_CTL_MOD, watch));
 }
 
 static void

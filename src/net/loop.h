@@ -29,6 +29,7 @@ struct watch {
 	void		*context;
 	int		 fd;
 	uint32_t	 events;
+	bool		 is_traffic;	/* not read while the loop holds */
 };
 
 struct loop_hooks {
@@ -49,6 +50,14 @@ bool loop_add(struct loop *loop, struct watch *watch, int fd, uint32_t events,
 void loop_change(struct loop *loop, struct watch *watch, uint32_t events);
 /* Also when it is not watching. */
 void loop_remove(struct loop *loop, struct watch *watch);
+
+/*
+ * While it holds, EPOLLIN of watches that are traffic is not asked for,
+ * whatever their events say.  What watches already when that changes, or
+ * changes what it is, is to be refreshed.
+ */
+void loop_hold(struct loop *loop, bool holds);
+void loop_refresh(struct loop *loop, struct watch *watch);
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);

@@ -73,6 +73,13 @@ is_mine(const struct pool_caller *caller, const struct server_row *server)
 	    caller->worker;
 }
 
+/* Marked ones are about to be closed by who watches them. */
+static bool
+may_be_taken(const struct pool_caller *caller, const struct server_row *server)
+{
+	return has_descriptor(server, caller->worker) && !server->close_needed;
+}
+
 /*
  * The most recently used of those that this worker used last (it watches
  * them already); failing that, the most recently used.
@@ -86,9 +93,9 @@ choose_recent(const struct pool_caller *caller, const struct pool_row *pool)
 	for (int i = 0; row != NO_ROW && i < LOOK_AHEAD; i++) {
 		const struct server_row *server = segment_server(segment, row);
 
-		if (is_mine(caller, server))
+		if (is_mine(caller, server) && !server->close_needed)
 			return row;
-		if (chosen == NO_ROW && has_descriptor(server, caller->worker))
+		if (chosen == NO_ROW && may_be_taken(caller, server))
 			chosen = row;
 		row = server->next;
 	}
@@ -100,8 +107,8 @@ choose_oldest(const struct pool_caller *caller, const struct pool_row *pool)
 {
 	uint32_t row = pool->idle_tail;
 
-	while (row != NO_ROW && !has_descriptor(segment_server(
-	    caller->segment, row), caller->worker))
+	while (row != NO_ROW && !may_be_taken(caller, segment_server(
+	    caller->segment, row)))
 		row = caller->segment->servers[row].prev;
 	return row;
 }
@@ -286,6 +293,8 @@ why_close(const struct pool_caller *caller, struct pool_row *pool,
     uint32_t pool_index, const struct server_row *server,
     const struct pool_policy *policy)
 {
+	if (server->close_needed == CLOSE_AT_ONCE)
+		return "database removed";
 	if (pool_paused(caller->segment, pool_index))
 		return "pause mode";
 	if (policy->removed)
@@ -836,7 +845,8 @@ match_locked(const struct pool_caller *caller, uint32_t pool_index,
 	    pool->wait_head != NO_ROW) {
 		uint32_t server = pool->idle_head, client = pool->wait_head;
 
-		if (!has_descriptor(&segment->servers[server],
+		if (segment->servers[server].close_needed ||
+		    !has_descriptor(&segment->servers[server],
 		    segment->clients[client].worker))
 			break;
 		lists_remove_idle(segment, pool, server);
@@ -865,18 +875,61 @@ pool_match(const struct pool_caller *caller, uint32_t pool_index)
 	} while (count == MAILS_AT_ONCE);
 }
 
-void
-pool_mark_all(const struct pool_caller *caller, uint32_t pool_index)
+static void
+mark_all(const struct pool_caller *caller, uint32_t pool_index,
+    enum close_need mark)
 {
 	struct segment *segment = caller->segment;
 	uint32_t used = atomic_load(&segment->state->servers_used);
 	struct pool_row *pool = pool_lock(caller, pool_index);
 
-	for (uint32_t row = 0; row < used; row++)
-		if (segment->servers[row].pool == pool_index)
-			segment->servers[row].close_needed = CLOSE_NEEDED;
+	for (uint32_t row = 0; row < used; row++) {
+		struct server_row *server = &segment->servers[row];
+
+		if (server->pool == pool_index && server->close_needed < mark)
+			server->close_needed = mark;
+	}
 	atomic_store(&pool->welcome_known, 0);
 	pool_unlock(pool);
+}
+
+void
+pool_mark_all(const struct pool_caller *caller, uint32_t pool_index)
+{
+	mark_all(caller, pool_index, CLOSE_NEEDED);
+}
+
+void
+pool_doom_all(const struct pool_caller *caller, uint32_t pool_index)
+{
+	mark_all(caller, pool_index, CLOSE_AT_ONCE);
+}
+
+static bool
+is_of_database(struct segment *segment, uint32_t pool, uint32_t database)
+{
+	return pool < segment->size.pools && (database == NO_ROW ||
+	    segment->pools[pool].database == database);
+}
+
+uint32_t
+pool_count_marked(struct segment *segment, uint32_t database,
+    enum close_need least)
+{
+	uint32_t used = atomic_load(&segment->state->servers_used);
+	uint32_t count = 0;
+
+	for (uint32_t row = 0; row < used; row++) {
+		struct server_row *server = &segment->servers[row];
+		uint32_t phase = atomic_load(&server->phase);
+
+		if (phase != SERVER_FREE && phase != SERVER_CANCEL_LINK &&
+		    __atomic_load_n(&server->close_needed, __ATOMIC_ACQUIRE) >=
+		    least && is_of_database(segment,
+		    atomic_load(&server->pool), database))
+			count++;
+	}
+	return count;
 }
 
 void
@@ -890,7 +943,8 @@ pool_mark(const struct pool_caller *caller, uint32_t server_row,
 	if (pool_index == NO_ROW)
 		return;
 	pool = pool_lock(caller, pool_index);
-	if (atomic_load(&server->generation) == generation)
+	if (atomic_load(&server->generation) == generation &&
+	    server->close_needed < CLOSE_NEEDED)
 		server->close_needed = CLOSE_NEEDED;
 	pool_unlock(pool);
 }

@@ -234,6 +234,20 @@ void pool_mark(const struct pool_caller *caller, uint32_t server,
     uint32_t generation);
 
 /*
+ * KILL: as above, and whoever has one closes it now, with no regard to what
+ * is under way.  The caller proclaims.
+ */
+void pool_doom_all(const struct pool_caller *caller, uint32_t pool);
+
+/*
+ * Server connections of a database (NO_ROW: of all) that are marked at least
+ * like this and not gone yet.  Takes no lock: what was marked before the call
+ * is counted until its row is free.
+ */
+uint32_t pool_count_marked(struct segment *segment, uint32_t database,
+    enum close_need least);
+
+/*
  * What clients are told at login; `messages` has WELCOME_BYTES. False: no
  * server has logged in yet.
  */

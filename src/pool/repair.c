@@ -199,7 +199,8 @@ bury_server(const struct pool_caller *dead, uint32_t row, uint32_t heir)
 			segment_server(segment, target)->cancels =
 			    count_cancels(segment, target);
 		/* What the dead has sent may still hit its next query. */
-		if (left && segment->servers[target].generation == generation)
+		if (left && segment->servers[target].generation == generation
+		    && segment->servers[target].close_needed < CLOSE_NEEDED)
 			segment->servers[target].close_needed = CLOSE_NEEDED;
 		row = target;
 	} else {

@@ -156,6 +156,22 @@ connect_to_server(struct cancel *cancel)
 		finish(cancel, false, "failed to send cancel request");
 }
 
+/*
+ * Its own worker ends what it waits for.  The row may have changed hands
+ * between the search and now: the generation was read before the key.
+ */
+static void
+cancel_console(struct segment *segment, uint32_t row, uint64_t key)
+{
+	uint32_t generation = __atomic_load_n(
+	    &segment->clients[row].generation, __ATOMIC_ACQUIRE);
+
+	if (atomic_load(&segment->cancel_keys[row]) != key)
+		return;
+	clients_order(segment, row, generation, CLIENT_ORDER_CANCEL);
+	segment_proclaim(segment);
+}
+
 void
 cancel_begin(struct client *client, const struct backend_key *key)
 {
@@ -174,6 +190,7 @@ cancel_begin(struct client *client, const struct backend_key *key)
 		return;
 	}
 	if (sessions->segment->clients[row].phase == CLIENT_CONSOLE) {
+		cancel_console(sessions->segment, row, wanted);
 		client_close(client, "cancel request for console client");
 		return;
 	}

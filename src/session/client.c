@@ -87,6 +87,10 @@ client_enter(struct client *client, enum client_phase next)
 	    phases[next].name);
 	atomic_store_explicit(&client_row(client)->phase, next,
 	    memory_order_release);
+	if (next == CLIENT_CONSOLE) {	/* SUSPEND does not silence it */
+		client->watch.is_traffic = false;
+		loop_refresh(client->sessions->loop, &client->watch);
+	}
 }
 
 void
@@ -216,6 +220,7 @@ client_accept(struct sessions *sessions, int fd, bool is_unix)
 	client->fd = fd;
 	client->is_unix = is_unix;
 	client->only_console = is_among_the_last(sessions, fd, row);
+	client->watch.is_traffic = true;
 	client_row(client)->connect_at = client_row(client)->request_at =
 	    loop_now(sessions->loop);
 	client_row(client)->id = atomic_fetch_add(&segment->state->next_id, 1)

@@ -111,6 +111,7 @@ server_hold(struct sessions *sessions, uint32_t row, uint32_t generation,
 	server->generation = generation;
 	server->fd = fd;
 	server->sessions = sessions;
+	server->watch.is_traffic = true;
 	sessions->servers[row] = server;
 	return server;
 }

@@ -290,11 +290,141 @@ retire_what_nobody_needs(struct sessions *sessions)
 			retire_stray_database(sessions, row);
 }
 
+/* --- SUSPEND ------------------------------------------------------------- */
+
+/* From here on bytes only leave; but for the console nobody is read. */
+static void
+hold_traffic(struct sessions *sessions, bool holds)
+{
+	loop_hold(sessions->loop, holds);
+	for (uint32_t row = 0; row < clients_used(sessions); row++)
+		if (sessions->clients[row] != NULL)
+			loop_refresh(sessions->loop,
+			    &sessions->clients[row]->watch);
+	for (uint32_t row = 0; row < servers_used(sessions); row++)
+		if (sessions->servers[row] != NULL)
+			loop_refresh(sessions->loop,
+			    &sessions->servers[row]->watch);
+}
+
+static void
+suspend_or_resume(struct sessions *sessions)
+{
+	uint32_t suspended = atomic_load(&sessions->segment->state->suspended);
+
+	if (suspended == sessions->suspended)
+		return;
+	sessions->suspended = suspended;
+	sessions->suspended_at = loop_now(sessions->loop);
+	hold_traffic(sessions, suspended != 0);
+}
+
+static bool
+is_flushed(const struct sessions *sessions)
+{
+	for (uint32_t row = 0; row < clients_used(sessions); row++)
+		if (sessions->clients[row] != NULL &&
+		    buffer_length(&sessions->clients[row]->backlog) > 0)
+			return false;
+	for (uint32_t row = 0; row < servers_used(sessions); row++)
+		if (sessions->servers[row] != NULL &&
+		    buffer_length(&sessions->servers[row]->backlog) > 0)
+			return false;
+	return true;
+}
+
+/* Tells who waits for it once nothing is left to be sent. */
+static void
+report_flushed(struct sessions *sessions)
+{
+	struct roster_row *roster =
+	    &sessions->segment->roster[sessions->worker];
+
+	if (LIKELY(sessions->suspended == 0) ||
+	    atomic_load(&roster->flushed) == sessions->suspended ||
+	    !is_flushed(sessions))
+		return;
+	atomic_store(&roster->flushed, sessions->suspended);
+	segment_tell_watchers(sessions->segment);
+}
+
+/* Who does not take what was sent in time is closed. */
+static void
+tick_suspended(struct sessions *sessions)
+{
+	bool late = sessions->config->suspend_timeout > 0 &&
+	    loop_now(sessions->loop) - sessions->suspended_at >
+	    sessions->config->suspend_timeout;
+
+	for (uint32_t row = 0; row < clients_used(sessions); row++) {
+		struct client *client = sessions->clients[row];
+
+		if (late && client != NULL &&
+		    buffer_length(&client->backlog) > 0)
+			client_fail(client, SQLSTATE_OF_POOLER,
+			    "suspend_timeout");
+	}
+	for (uint32_t row = 0; row < servers_used(sessions); row++) {
+		struct server *server = sessions->servers[row];
+
+		if (server == NULL)
+			continue;
+		if (late && server->step != SERVER_LEAVING &&
+		    buffer_length(&server->backlog) > 0)
+			server_close(server, "suspend_timeout");
+		else if (server->step == SERVER_LEAVING)
+			server_tick(server);
+	}
+}
+
+/* --- orders -------------------------------------------------------------- */
+
+/* What another process ordered of it, by its row. */
+static void
+obey_row(struct sessions *sessions, struct client *client)
+{
+	const struct sessions_owner *owner = sessions->owner;
+
+	switch (clients_ordered(sessions->segment, client->row)) {
+	case CLIENT_ORDER_NONE:
+		return;
+	case CLIENT_ORDER_CANCEL:
+		clients_order_done(sessions->segment, client->row,
+		    CLIENT_ORDER_CANCEL);
+		if (client_phase(client) == CLIENT_CONSOLE)
+			owner->on_console_cancel(owner->context, client);
+		return;
+	case CLIENT_ORDER_REMOVE:
+		client_fail(client, SQLSTATE_OF_POOLER, "database removed");
+		break;
+	case CLIENT_ORDER_DISCONNECT:
+		client_fail(client, SQLSTATE_OF_POOLER,
+		    "admin forced disconnect");
+		break;
+	}
+	/* A console waits for the row to be free. */
+	segment_tell_watchers(sessions->segment);
+}
+
+/* Nobody's any more, but not idle either: it would be closed when done. */
+static void
+close_if_doomed(struct sessions *sessions, struct server *server)
+{
+	const struct server_row *row = server_row(server);
+
+	if (server->generation == atomic_load(&row->generation) &&
+	    atomic_load(&row->worker) == sessions->worker &&
+	    row->close_needed == CLOSE_AT_ONCE && server->client == NULL &&
+	    (server->step == SERVER_LOGIN || server->step == SERVER_RESETTING))
+		server_close(server, "database removed");
+}
+
 void
 sessions_on_order(struct sessions *sessions)
 {
 	uint32_t mode = atomic_load(&sessions->segment->state->shutdown);
 
+	suspend_or_resume(sessions);
 	for (uint32_t row = 0; row < clients_used(sessions); row++) {
 		struct client *client = sessions->clients[row];
 
@@ -302,7 +432,12 @@ sessions_on_order(struct sessions *sessions)
 		    client_phase(client) == CLIENT_WAITING)
 			client_fail(client, SQLSTATE_OF_POOLER,
 			    "server shutting down");
+		else if (client != NULL)
+			obey_row(sessions, client);
 	}
+	for (uint32_t row = 0; row < servers_used(sessions); row++)
+		if (sessions->servers[row] != NULL)
+			close_if_doomed(sessions, sessions->servers[row]);
 	keep_pools_up(sessions);
 }
 
@@ -345,6 +480,10 @@ sessions_are_over(struct sessions *sessions)
 void
 sessions_tick(struct sessions *sessions)
 {
+	if (UNLIKELY(sessions->suspended != 0)) {
+		tick_suspended(sessions);
+		return;
+	}
 	if (!sessions->made_standing_pools)
 		make_standing_pools(sessions);
 	sessions->made_standing_pools = true;
@@ -382,6 +521,13 @@ sessions_configure(struct sessions *sessions, const struct config *config)
 			client_fail(client, SQLSTATE_OF_POOLER,
 			    "database removed");
 	}
+	for (uint32_t row = 0; row < servers_used(sessions); row++) {
+		struct server *server = sessions->servers[row];
+
+		if (server != NULL && server->step == SERVER_LOGIN &&
+		    server_view(server)->database == NULL)
+			server_close(server, "database removed");
+	}
 	keep_pools_up(sessions);
 }
 
@@ -407,6 +553,7 @@ sweep_descriptors(struct sessions *sessions)
 void
 sessions_end_of_turn(struct sessions *sessions)
 {
+	report_flushed(sessions);
 	sweep_descriptors(sessions);
 	cancel_free_closed(sessions);
 	while (sessions->closed_clients != NULL) {

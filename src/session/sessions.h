@@ -44,6 +44,8 @@ struct sessions_owner {
 	 * segment; the answer comes by sessions_take_host.  False: not now.
 	 */
 	bool	(*ask_host)(void *context, uint32_t host, const char *name);
+	/* A cancel request came for a console client, by whatever worker. */
+	void	(*on_console_cancel)(void *context, struct client *client);
 };
 
 /*
@@ -78,6 +80,8 @@ struct sessions {
 	unsigned			 declining;	/* depth: client.c */
 	uint32_t			 servers_epoch;	/* last swept */
 	uint32_t			 config_epoch;	/* how many so far */
+	uint32_t			 suspended;	/* SUSPEND: its number */
+	usec_t				 suspended_at;
 	bool				 sends_home;	/* drain_timeout is over */
 	bool				 made_standing_pools;
 	int				 descriptors;	/* that we may have */
@@ -109,7 +113,7 @@ void sessions_take_host(struct sessions *sessions, uint32_t host,
 /* Mail was lost: look at all rows of this worker. */
 void sessions_recheck(struct sessions *sessions);
 
-/* The segment's epoch moved: paused, resumed, shutting down. */
+/* The segment's epoch moved: paused, suspended, resumed, shutting down. */
 void sessions_on_order(struct sessions *sessions);
 
 /*

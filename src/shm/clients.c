@@ -66,6 +66,7 @@ wipe(struct segment *segment, uint32_t row)
 	client->server = NO_ROW;
 	client->wait_since = client->query_at = 0;
 	client->close_needed = client->remote_pid = 0;
+	atomic_store(&client->order, 0);
 	memset(client->application_name, 0, sizeof(client->application_name));
 	atomic_store(&client->claimed_by, 0);
 	lower_hint(segment, row);
@@ -91,6 +92,53 @@ clients_free_half_done(struct segment *segment, uint32_t worker)
 		if (segment->clients[row].phase == CLIENT_FREE &&
 		    segment->clients[row].claimed_by == worker + 1)
 			wipe(segment, row);
+}
+
+/* The generation is part of it, so that an order that comes late is void. */
+static uint64_t
+order_word(uint32_t generation, enum client_order order)
+{
+	return (uint64_t)generation << 8 | order;
+}
+
+static uint32_t
+generation_of(const struct client_row *client)
+{
+	return __atomic_load_n(&client->generation, __ATOMIC_ACQUIRE);
+}
+
+void
+clients_order(struct segment *segment, uint32_t row, uint32_t generation,
+    enum client_order order)
+{
+	struct client_row *client = segment_client(segment, row);
+	uint64_t wanted = order_word(generation, order);
+	uint64_t old = atomic_load(&client->order);
+
+	while (old >> 8 != generation || (old & 0xff) < order)
+		if (atomic_compare_exchange_weak(&client->order, &old, wanted))
+			return;
+}
+
+enum client_order
+clients_ordered(struct segment *segment, uint32_t row)
+{
+	const struct client_row *client = segment_client(segment, row);
+	uint64_t word = atomic_load(&client->order);
+
+	if (LIKELY(word == 0) || word >> 8 != generation_of(client))
+		return CLIENT_ORDER_NONE;
+	return (enum client_order)(word & 0xff);
+}
+
+void
+clients_order_done(struct segment *segment, uint32_t row,
+    enum client_order order)
+{
+	struct client_row *client = segment_client(segment, row);
+	uint64_t done = order_word(generation_of(client), order);
+
+	atomic_compare_exchange_strong(&client->order, &done, 0);
 }
 
 uint64_t

@@ -38,6 +38,18 @@ enum client_phase {
 	CLIENT_PHASES
 };
 
+/*
+ * What another process wants of a client's worker.  The higher one counts;
+ * it is written into the row, and the epoch of the segment says that there
+ * is something to read.
+ */
+enum client_order {
+	CLIENT_ORDER_NONE = 0,
+	CLIENT_ORDER_CANCEL,	/* a cancel request for a console session */
+	CLIENT_ORDER_REMOVE,	/* "database removed" */
+	CLIENT_ORDER_DISCONNECT	/* "admin forced disconnect" */
+};
+
 struct client_row {
 	_Alignas(CACHE_LINE)
 	_Atomic uint32_t phase;		/* enum client_phase */
@@ -60,14 +72,29 @@ struct client_row {
 	_Atomic uint32_t cancel_wanted;	/* of what it waits for; set under its
 					   pool's lock, void while LINKED */
 	char		 application_name[64];
+	_Atomic uint64_t order;		/* generation and enum client_order;
+					   of an older generation: void */
 };
 
-/* Claims a free row for this worker; NO_ROW: all are in use. */
 struct segment;
+
+/* Claims a free row for this worker; NO_ROW: all are in use. */
 uint32_t clients_claim(struct segment *segment, uint32_t worker);
 void clients_free(struct segment *segment, uint32_t row);
 /* This worker is dead: what it was claiming or freeing is free. */
 void clients_free_half_done(struct segment *segment, uint32_t worker);
+
+/*
+ * Orders something of the client that has this row in this generation; who
+ * has it later is not meant.  Whoever orders proclaims (segment_proclaim).
+ */
+void clients_order(struct segment *segment, uint32_t row,
+    uint32_t generation, enum client_order order);
+/* What is ordered of the client that has the row now. */
+enum client_order clients_ordered(struct segment *segment, uint32_t row);
+/* This order is carried out; a higher one that came meanwhile stays. */
+void clients_order_done(struct segment *segment, uint32_t row,
+    enum client_order order);
 
 /* What reports show as `ptr`: unique among live clients and servers. */
 uint64_t clients_handle(struct segment *segment, uint32_t row);

@@ -230,6 +230,55 @@ databases_make(struct segment *segment, const char *name)
 	return row;
 }
 
+static _Atomic uint32_t *
+stop_word(struct segment *segment, uint32_t row, enum database_stop stop)
+{
+	struct database_row *database = &segment->databases[row];
+
+	return stop == DATABASE_PAUSED ? &database->paused :
+	    &database->disabled;
+}
+
+uint32_t
+databases_stop(struct segment *segment, const char *name,
+    enum database_stop stop)
+{
+	uint32_t row;
+
+	naming_take(segment);
+	row = make_database(segment, name);
+	if (row != NO_ROW)
+		atomic_store(stop_word(segment, row, stop), 1);
+	naming_release(segment);
+	return row;
+}
+
+bool
+databases_release(struct segment *segment, const char *name,
+    enum database_stop stop)
+{
+	bool was = false;
+	uint32_t row;
+
+	naming_take(segment);
+	row = databases_find(segment, name);
+	if (row != NO_ROW)
+		was = atomic_exchange(stop_word(segment, row, stop), 0) != 0;
+	naming_release(segment);
+	return was;
+}
+
+void
+databases_stop_all(struct segment *segment, enum database_stop stop)
+{
+	naming_take(segment);
+	for (uint32_t row = 0; row < atomic_load(
+	    &segment->state->databases_used); row++)
+		if (!database_is_free(segment, row))
+			atomic_store(stop_word(segment, row, stop), 1);
+	naming_release(segment);
+}
+
 uint32_t
 users_find(struct segment *segment, const char *name)
 {

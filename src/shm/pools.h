@@ -85,6 +85,11 @@ struct pool_tally {
 					   the first login of the pool */
 };
 
+enum database_stop {
+	DATABASE_PAUSED,	/* PAUSE, KILL */
+	DATABASE_DISABLED	/* DISABLE */
+};
+
 struct segment;
 
 /* Find or make a row; NO_ROW: not there / no room left. */
@@ -104,6 +109,20 @@ uint32_t pools_make(struct segment *segment, const char *database,
  */
 void naming_take(struct segment *segment);
 void naming_release(struct segment *segment);
+
+/*
+ * Stops a database, which is made if need be, and lets it go on.  A row that
+ * is stopped is not given back.  Takes the lock of names.
+ *
+ * databases_stop() returns the row, NO_ROW: no room left.
+ * databases_release() is false if it was not stopped, or is not there.
+ */
+uint32_t databases_stop(struct segment *segment, const char *name,
+    enum database_stop stop) MUST_CHECK;
+bool databases_release(struct segment *segment, const char *name,
+    enum database_stop stop);
+/* All that are there. */
+void databases_stop_all(struct segment *segment, enum database_stop stop);
 
 /* A client that has proved who it is and wants into a pool. */
 struct pools_entry {

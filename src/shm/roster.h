@@ -36,6 +36,7 @@ struct roster_row {
 	_Atomic uint32_t clients;	/* sockets of clients it serves */
 	_Atomic uint32_t coming;	/* passed on to it, not read yet */
 	_Atomic uint32_t counted;	/* of those, in max_client_conn */
+	_Atomic uint32_t flushed;	/* the last SUSPEND it has done */
 	_Atomic int64_t	 heartbeat;	/* monotonic */
 	_Atomic uint64_t cpu;		/* microseconds, user and system */
 };

@@ -39,8 +39,9 @@ enum server_phase {
 
 enum close_need {
 	CLOSE_NOT_NEEDED = 0,
-	CLOSE_NEEDED,		/* the configuration names another place */
-	CLOSE_OBSOLETE		/* its host name leads to another address */
+	CLOSE_NEEDED,		/* RECONNECT, or the file names another place */
+	CLOSE_OBSOLETE,		/* its host name leads to another address */
+	CLOSE_AT_ONCE		/* KILL: whatever is under way */
 };
 
 /* What a server connection was told last, by tracked parameter. */

@@ -22,9 +22,19 @@ enum shutdown_mode {
 
 #define STATE_NONCE_BYTES 32
 
+/* The word of who gave SUSPEND: void for any other number. */
+static inline uint64_t
+state_suspender(uint32_t number, uint32_t client_id)
+{
+	return (uint64_t)number << 32 | client_id;
+}
+
 struct state {
 	struct lock	 naming;	/* making databases, users, pools */
 	_Atomic uint32_t paused;	/* PAUSE without a database */
+	_Atomic uint32_t suspended;	/* SUSPEND: its number; 0: none */
+	_Atomic uint32_t suspensions;	/* so many there were */
+	_Atomic uint64_t suspender;	/* who gave it: the number, id */
 	_Atomic uint32_t shutdown;	/* enum shutdown_mode; only grows */
 	_Atomic int64_t	 shutdown_at;	/* when it began; monotonic */
 	_Atomic uint32_t epoch;		/* moves with each order */

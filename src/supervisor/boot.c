@@ -13,6 +13,7 @@
 #include "supervisor/daemon.h"
 #include "supervisor/limits.h"
 #include "supervisor/log_file.h"
+#include "supervisor/reload.h"
 
 void
 boot_configure_log(struct supervisor *supervisor, int file_fd)
@@ -38,8 +39,8 @@ load_configuration(struct supervisor *supervisor, struct error *error)
 	const struct supervisor_options *options = supervisor->options;
 	struct files *files = files_live();
 
+	supervisor->reload.files = files;
 	supervisor->config = config_load(files, options->config_path, error);
-	files_free(files);
 	if (supervisor->config == NULL) {
 		log_error("%s", error->text);
 		if (error->hint[0] != '\0')
@@ -297,5 +298,6 @@ boot_undo(struct supervisor *supervisor)
 	}
 	if (supervisor->signals.fd != -1)
 		signals_close(&supervisor->signals);
+	reload_end(supervisor);
 	config_free(supervisor->config);
 }

@@ -5,6 +5,7 @@
 #define SUPERVISOR_PARTS_H
 
 #include "config/config.h"
+#include "config/overrides.h"
 #include "contract/inheritance.h"
 #include "net/listener.h"
 #include "shm/segment.h"
@@ -30,26 +31,47 @@ enum supervisor_phase {
 	SUPERVISOR_STOPPING
 };
 
-/* Who wants to know how a reload went. */
+enum request_kind {
+	REQUEST_RELOAD,		/* HUP, RELOAD: reads everything anew */
+	REQUEST_SET,		/* SET, RESET: reads nothing */
+	REQUEST_AUTH_FILE	/* only that has changed */
+};
+
+/* Who wants to know how it went. */
 struct asker {
-	unsigned	slot;
+	unsigned	slot;	/* NOBODY: a signal, or the clock */
 	uint32_t	id;
 };
 
-#define ASKERS_MOST 64
+#define ASKER_NOBODY UINT32_MAX
+
+struct request {
+	enum request_kind kind;
+	struct asker	 asker;
+	struct order	 order;		/* SET */
+};
+
+#define REQUESTS_MOST 64
 
 /*
- * One reload at a time.  Who asks while one is under way waits for the next,
- * because the files may have changed after the first had read them.
+ * One change of configuration at a time; others wait in the order in which
+ * they came, because the files may have changed after the first had read
+ * them.  RELOADs that wait one behind the other are one.
  */
 struct reload {
-	uint64_t	waits_for;	/* slots that are not DONE yet */
-	uint64_t	births;		/* slots that are not READY yet */
-	uint32_t	generation;
-	usec_t		began_at;
-	bool		again;
-	struct asker	askers[ASKERS_MOST], later[ASKERS_MOST];
-	unsigned	asker_count, later_count;
+	uint64_t	 waits_for;	/* slots that are not DONE yet */
+	uint64_t	 births;	/* slots that are not READY yet */
+	uint32_t	 generation;
+	usec_t		 began_at;
+	struct asker	 askers[REQUESTS_MOST];	/* of what is under way */
+	unsigned	 asker_count;
+	char		 notice[512];	/* goes with their answer */
+	struct request	 queue[REQUESTS_MOST];
+	unsigned	 queued;
+	struct files	*files;		/* what the configuration is made of */
+	struct overrides overrides;	/* by SET */
+	struct file_stamp auth_stamp;	/* last look, settled when it stays */
+	struct file_stamp auth_failed;	/* told already */
 };
 
 struct supervisor {
@@ -74,6 +96,7 @@ struct supervisor {
 	struct reload			 reload;
 	int				 ready_fd;	/* daemon_is_ready() */
 	bool				 detached;	/* has no stderr */
+	bool				 failed;	/* exit status 1 */
 	int				 log_fd;	/* the log's file; -1 */
 	struct stats_totals		 stats_before;
 	usec_t				 stats_at, swept_at;

@@ -32,12 +32,14 @@ has_room(const struct supervisor *supervisor, const struct config *config,
 	return error_hint(error, "restart to go beyond");
 }
 
-/* NULL: nothing has changed. On success the bundle is the caller's. */
+/*
+ * Parses what the files are, checks it, and packs the bundle.  NULL: nothing
+ * has changed.  On success the bundle is the caller's.
+ */
 static struct config *
-load(struct supervisor *supervisor, int *bundle_out, struct error *error)
+parse(struct supervisor *supervisor, struct files *files, const char *path,
+    int *bundle_out, struct error *error)
 {
-	struct files *files = files_live();
-	const char *path = supervisor->config->path;
 	struct config *config = config_load(files, path, error);
 
 	if (config != NULL && (!has_room(supervisor, config, error) ||
@@ -46,25 +48,31 @@ load(struct supervisor *supervisor, int *bundle_out, struct error *error)
 		config_free(config);
 		config = NULL;
 	}
-	files_free(files);
 	return config;
 }
 
+/* To one slot, unless it was nobody who asked. */
 static void
-answer(struct supervisor *supervisor, bool ok, const struct error *error)
+tell(struct supervisor *supervisor, const struct asker *asker,
+    struct order *order)
+{
+	order->id = asker->id;
+	if (asker->slot != ASKER_NOBODY && !children_order(
+	    &supervisor->children, asker->slot, order, -1))
+		log_warning("worker %u did not take the answer to its console",
+		    asker->slot);
+}
+
+static void
+answer(struct supervisor *supervisor, bool ok, const char *text)
 {
 	struct reload *reload = &supervisor->reload;
 	struct order order = { .kind = ORDER_ANSWER, .ok = ok };
 
-	if (!ok)
-		snprintf(order.text, sizeof(order.text), "%s", error->text);
-	for (unsigned i = 0; i < reload->asker_count; i++) {
-		order.id = reload->askers[i].id;
-		if (!children_order(&supervisor->children,
-		    reload->askers[i].slot, &order, -1))
-			log_warning("worker %u did not take the answer to "
-			    "its RELOAD", reload->askers[i].slot);
-	}
+	snprintf(order.text, sizeof(order.text), "%.*s",
+	    (int)sizeof(order.text) - 1, text);
+	for (unsigned i = 0; i < reload->asker_count; i++)
+		tell(supervisor, &reload->askers[i], &order);
 	reload->asker_count = 0;
 	service_reloaded(&supervisor->service);
 }
@@ -106,9 +114,32 @@ send_bundle(struct supervisor *supervisor, int bundle)
 	}
 }
 
-/* What the supervisor itself works with. */
+/*
+ * What is not in the file any more is neither paused nor disabled, so that
+ * its row can be given back when its last client is gone (pool/retire.h).
+ */
 static void
-adopt(struct supervisor *supervisor, struct config *config)
+let_go(struct supervisor *supervisor, const struct config *config)
+{
+	struct segment *segment = supervisor->segment;
+	uint32_t used = atomic_load(&segment->state->databases_used);
+
+	for (uint32_t row = 0; config->autodb == NULL && row < used; row++) {
+		char name[DATABASE_NAME_BYTES];
+
+		/* Another one by now: that one is found by its name. */
+		memcpy(name, segment->databases[row].name, sizeof(name));
+		name[sizeof(name) - 1] = '\0';
+		if (config_find_database(config, name) != NULL)
+			continue;
+		(void)databases_release(segment, name, DATABASE_PAUSED);
+		(void)databases_release(segment, name, DATABASE_DISABLED);
+	}
+}
+
+/* What the supervisor itself works with. `tell`: what cannot change. */
+static void
+adopt(struct supervisor *supervisor, struct config *config, bool tell)
 {
 	const char *user = supervisor->options->user;
 	int clients = supervisor->config->max_client_conn;
@@ -116,10 +147,12 @@ adopt(struct supervisor *supervisor, struct config *config)
 	/* The command line's was chosen at start: nothing has changed. */
 	if (user != NULL)
 		config->user = arena_copy_string(config->arena, user);
-	config_carry_over(supervisor->config, config, true);
+	config_carry_over(supervisor->config, config, tell);
+	let_go(supervisor, config);
 	config_free(supervisor->config);
 	supervisor->config = config;
-	config_warn_of_no_effect(config);
+	if (tell)
+		config_warn_of_no_effect(config);
 	if (config->max_client_conn > clients)
 		boot_check_fd_limit(supervisor);
 	for (unsigned i = 0; i < supervisor->listener_count; i++)
@@ -127,28 +160,16 @@ adopt(struct supervisor *supervisor, struct config *config)
 		    config->tcp_defer_accept);
 }
 
+/* It is good: the supervisor, and then all workers, work with it. */
 static void
-run(struct supervisor *supervisor)
+put_into_force(struct supervisor *supervisor, struct config *config,
+    int bundle, bool tell)
 {
 	struct reload *reload = &supervisor->reload;
-	struct error error;
-	struct config *config;
-	int bundle;
 
-	service_reloading(&supervisor->service, clock_now());
-	config = load(supervisor, &bundle, &error);
-	if (config == NULL) {
-		log_error("%s", error.text);
-		if (error.hint[0] != '\0')
-			log_error("hint: %s", error.hint);
-		log_error("config file loading failed");
-		/* Rotation must work nevertheless. */
+	adopt(supervisor, config, tell);
+	if (tell)
 		reopen_log(supervisor);
-		answer(supervisor, false, &error);
-		return;
-	}
-	adopt(supervisor, config);
-	reopen_log(supervisor);
 	reload->generation = atomic_fetch_add(
 	    &supervisor->segment->state->config_generation, 1) + 1;
 	reload->began_at = clock_now();
@@ -158,43 +179,308 @@ run(struct supervisor *supervisor)
 }
 
 static void
+log_failure(const struct error *error)
+{
+	log_error("%s", error->text);
+	if (error->hint[0] != '\0')
+		log_error("hint: %s", error->hint);
+}
+
+static void
+replace_files(struct supervisor *supervisor, struct files *files)
+{
+	files_free(supervisor->reload.files);
+	supervisor->reload.files = files;
+}
+
+/* --- RELOAD -------------------------------------------------------------- */
+
+static void
+note_overrides(struct reload *reload)
+{
+	char list[400];
+
+	if (reload->overrides.count == 0)
+		return;
+	overrides_describe(&reload->overrides, list, sizeof(list));
+	snprintf(reload->notice, sizeof(reload->notice),
+	    "still as SET, not as the file says: %s", list);
+	log_info("%s", reload->notice);
+}
+
+static void
+run_reload(struct supervisor *supervisor)
+{
+	struct reload *reload = &supervisor->reload;
+	struct files *files = files_live();
+	struct config *config;
+	struct error error;
+	int bundle;
+
+	service_reloading(&supervisor->service, clock_now());
+	overrides_put(&reload->overrides, files);
+	config = parse(supervisor, files, supervisor->config->conffile,
+	    &bundle, &error);
+	if (config == NULL) {
+		files_free(files);
+		log_failure(&error);
+		log_error("config file loading failed");
+		/* Rotation must work nevertheless. */
+		reopen_log(supervisor);
+		answer(supervisor, false, error.text);
+		return;
+	}
+	replace_files(supervisor, files);
+	note_overrides(reload);
+	put_into_force(supervisor, config, bundle, true);
+}
+
+/* --- SET, RESET ---------------------------------------------------------- */
+
+/* What SET says about itself, beside its tag. */
+static void
+note_setting(struct reload *reload, const struct config *config,
+    const char *key)
+{
+	if (config_has_no_effect(config, key))
+		snprintf(reload->notice, sizeof(reload->notice),
+		    "%s has no effect yet", key);
+	else if (strcmp(key, "conffile") == 0)
+		snprintf(reload->notice, sizeof(reload->notice),
+		    "the next RELOAD reads that file");
+}
+
+static void
+refuse_setting(struct supervisor *supervisor, const struct error *error)
+{
+	char text[sizeof(error->text) + sizeof(error->hint) + 4];
+
+	log_failure(error);
+	snprintf(text, sizeof(text), "%s", error->text);
+	if (error->hint[0] != '\0')
+		snprintf(text, sizeof(text), "%s (%s)", error->text,
+		    error->hint);
+	answer(supervisor, false, text);
+}
+
+/*
+ * The files as they were read last, with other overrides.  All or nothing:
+ * what does not work is taken back.
+ */
+static void
+override(struct supervisor *supervisor, struct overrides *wanted,
+    const char *key)
+{
+	struct reload *reload = &supervisor->reload;
+	const char *path = supervisor->config->path;
+	struct config *config;
+	struct error error;
+	int bundle;
+
+	overrides_put(wanted, reload->files);
+	config = parse(supervisor, reload->files, path, &bundle, &error);
+	if (config == NULL) {
+		overrides_put(&reload->overrides, reload->files);
+		overrides_free(wanted);
+		refuse_setting(supervisor, &error);
+		return;
+	}
+	overrides_free(&reload->overrides);
+	reload->overrides = *wanted;
+	note_setting(reload, config, key);
+	put_into_force(supervisor, config, bundle, false);
+}
+
+static void
+run_set(struct supervisor *supervisor, const struct order *order)
+{
+	struct reload *reload = &supervisor->reload;
+	const char *key = order->text, *value;
+	struct overrides wanted;
+	struct error error;
+	size_t length = strnlen(key, sizeof(order->text) / 2);
+
+	value = order->text + length + 1;
+	switch (order->mode == SET_ALL_DEFAULT ? CONFIG_APPLIES_ON_RELOAD :
+	    config_applies(key)) {
+	case CONFIG_APPLIES_NEVER:
+		error_set(&error, "unknown parameter: %s", key);
+		refuse_setting(supervisor, &error);
+		return;
+	case CONFIG_APPLIES_ON_RESTART:
+		/* PgBouncer says OK as well, and nothing happens. */
+		snprintf(reload->notice, sizeof(reload->notice),
+		    "%s cannot change without a restart", key);
+		return;
+	default:
+		break;
+	}
+	overrides_copy(&reload->overrides, &wanted);
+	if (order->mode == SET_VALUE)
+		overrides_set(&wanted, key, value);
+	else if (order->mode == SET_DEFAULT)
+		overrides_drop(&wanted, key);
+	else
+		overrides_free(&wanted);
+	override(supervisor, &wanted, key);
+}
+
+/* --- the auth file alone ------------------------------------------------- */
+
+/* PAM and such have none. */
+static const struct file *
+auth_file_in_use(const struct supervisor *supervisor)
+{
+	const char *path = supervisor->config->auth_file;
+
+	return path == NULL || path[0] == '\0' ? NULL :
+	    files_known(supervisor->reload.files, path);
+}
+
+static void
+run_auth_file(struct supervisor *supervisor)
+{
+	struct reload *reload = &supervisor->reload;
+	const struct file *file = auth_file_in_use(supervisor);
+	struct config *config;
+	struct files *files;
+	struct error error;
+	int bundle;
+
+	if (file == NULL)
+		return;
+	files = files_copy_without(reload->files, file->path);
+	config = parse(supervisor, files, supervisor->config->path, &bundle,
+	    &error);
+	if (config == NULL) {
+		reload->auth_failed = reload->auth_stamp;
+		files_free(files);
+		log_failure(&error);
+		log_error("the auth file has changed and is broken, keeping "
+		    "what was read before");
+		return;
+	}
+	log_info("the auth file has changed, read it again");
+	replace_files(supervisor, files);
+	put_into_force(supervisor, config, bundle, false);
+}
+
+static bool
+is_queued(const struct reload *reload, enum request_kind kind)
+{
+	for (unsigned i = 0; i < reload->queued; i++)
+		if (reload->queue[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* --- one after the other ------------------------------------------------- */
+
+static void
+run(struct supervisor *supervisor, const struct request *request)
+{
+	supervisor->reload.notice[0] = '\0';
+	switch (request->kind) {
+	case REQUEST_RELOAD:
+		run_reload(supervisor);
+		return;
+	case REQUEST_SET:
+		run_set(supervisor, &request->order);
+		return;
+	case REQUEST_AUTH_FILE:
+		run_auth_file(supervisor);
+		return;
+	}
+}
+
+/* The first in the queue, and with a RELOAD those right behind it. */
+static void
+take_requests(struct reload *reload, struct request *first_out)
+{
+	unsigned taken = 0;
+
+	*first_out = reload->queue[0];
+	do
+		reload->askers[taken] = reload->queue[taken].asker;
+	while (++taken < reload->queued && first_out->kind == REQUEST_RELOAD &&
+	    reload->queue[taken].kind == REQUEST_RELOAD);
+	reload->asker_count = taken;
+	reload->queued -= taken;
+	memmove(reload->queue, reload->queue + taken,
+	    reload->queued * sizeof(*reload->queue));
+}
+
+static void
 finish_if_done(struct supervisor *supervisor)
 {
 	struct reload *reload = &supervisor->reload;
+	struct request request;
 
 	while ((reload->waits_for | reload->births) == 0) {
-		answer(supervisor, true, NULL);
-		if (!reload->again)
+		answer(supervisor, true, reload->notice);
+		if (reload->queued == 0)
 			return;
-		reload->again = false;
-		memcpy(reload->askers, reload->later, sizeof(reload->later));
-		reload->asker_count = reload->later_count;
-		reload->later_count = 0;
-		run(supervisor);
+		take_requests(reload, &request);
+		run(supervisor, &request);
 	}
+}
+
+static void
+queue(struct supervisor *supervisor, const struct request *request)
+{
+	struct reload *reload = &supervisor->reload;
+	struct order refusal = { .kind = ORDER_ANSWER,
+	    .text = "too many reloads at one time" };
+
+	if (reload->queued < REQUESTS_MOST)
+		reload->queue[reload->queued++] = *request;
+	else
+		tell(supervisor, &request->asker, &refusal);
+	finish_if_done(supervisor);
 }
 
 void
 reload_begin(struct supervisor *supervisor)
 {
-	supervisor->reload.again = true;
-	finish_if_done(supervisor);
+	struct request request = { .kind = REQUEST_RELOAD,
+	    .asker = { ASKER_NOBODY, 0 } };
+
+	queue(supervisor, &request);
 }
 
 void
-reload_ask(struct supervisor *supervisor, unsigned slot, uint32_t id)
+reload_ask(struct supervisor *supervisor, unsigned slot,
+    const struct order *order)
+{
+	struct request request = { .asker = { slot, order->id },
+	    .kind = order->kind == ORDER_ASK_SET ? REQUEST_SET :
+	    REQUEST_RELOAD, .order = *order };
+
+	queue(supervisor, &request);
+}
+
+/*
+ * A file that is being written changes between two looks, so it is read only
+ * when it has stayed the same from one to the next.
+ */
+void
+reload_look_at_files(struct supervisor *supervisor)
 {
 	struct reload *reload = &supervisor->reload;
-	struct order refusal = { .kind = ORDER_ANSWER, .id = id,
-	    .text = "too many reloads at one time" };
+	const struct file *file = auth_file_in_use(supervisor);
+	struct request request = { .kind = REQUEST_AUTH_FILE,
+	    .asker = { ASKER_NOBODY, 0 } };
+	struct file_stamp stamp;
+	bool settled;
 
-	if (reload->later_count < ASKERS_MOST)
-		reload->later[reload->later_count++] =
-		    (struct asker){ slot, id };
-	else if (!children_order(&supervisor->children, slot, &refusal, -1))
-		log_warning("worker %u did not take the answer to its RELOAD",
-		    slot);
-	reload_begin(supervisor);
+	if (file == NULL || is_queued(reload, REQUEST_AUTH_FILE))
+		return;
+	files_look(file->path, &stamp);
+	settled = files_same(&stamp, &reload->auth_stamp);
+	reload->auth_stamp = stamp;
+	if (settled && !files_same(&stamp, &file->stamp) &&
+	    !files_same(&stamp, &reload->auth_failed))
+		queue(supervisor, &request);
 }
 
 void
@@ -214,41 +500,42 @@ reload_note_ready(struct supervisor *supervisor, unsigned slot)
 	finish_if_done(supervisor);
 }
 
-static void
-drop_askers(struct asker *askers, unsigned *count, unsigned slot)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < *count; i++)
-		if (askers[i].slot != slot)
-			askers[kept++] = askers[i];
-	*count = kept;
-}
-
+/* What is queued runs nevertheless; there is nobody to tell. */
 void
 reload_forget(struct supervisor *supervisor, unsigned slot)
 {
 	struct reload *reload = &supervisor->reload;
 
-	drop_askers(reload->askers, &reload->asker_count, slot);
-	drop_askers(reload->later, &reload->later_count, slot);
+	for (unsigned i = 0; i < reload->asker_count; i++)
+		if (reload->askers[i].slot == slot)
+			reload->askers[i].slot = ASKER_NOBODY;
+	for (unsigned i = 0; i < reload->queued; i++)
+		if (reload->queue[i].asker.slot == slot)
+			reload->queue[i].asker.slot = ASKER_NOBODY;
 	reload->waits_for &= ~(UINT64_C(1) << slot);
 	reload->births &= ~(UINT64_C(1) << slot);
 	finish_if_done(supervisor);
 }
 
 void
+reload_end(struct supervisor *supervisor)
+{
+	files_free(supervisor->reload.files);
+	overrides_free(&supervisor->reload.overrides);
+}
+
+void
 reload_check(struct supervisor *supervisor, usec_t now)
 {
 	struct reload *reload = &supervisor->reload;
-	struct error error;
+	static const char late[] =
+	    "not all workers have taken the configuration yet";
 
 	if ((reload->waits_for | reload->births) == 0 ||
 	    now - reload->began_at < PATIENCE)
 		return;
-	error_set(&error, "not all workers have taken the configuration yet");
-	log_warning("%s", error.text);
-	answer(supervisor, false, &error);
+	log_warning("%s", late);
+	answer(supervisor, false, late);
 	reload->waits_for = reload->births = 0;
 	finish_if_done(supervisor);
 }

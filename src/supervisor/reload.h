@@ -1,9 +1,10 @@
 /*
- * Reading the configuration again, for all processes at once.
+ * Changing the configuration, for all processes at once.
  *
- *   HUP, RELOAD -> load -> bundle to each worker -> all DONE -> answer
- *                   |
- *                   +-> wrong: nothing changes anywhere, the answer says why
+ *   HUP, RELOAD ------+
+ *   SET, RESET -------+-> load -> bundle to each worker -> all DONE -> answer
+ *   a new auth file --+    |
+ *                          +-> wrong: nothing changes, the answer says why
  *
  * A worker that dies meanwhile is not waited for: its replacement is born
  * with the new configuration.
@@ -16,8 +17,12 @@
 /* Reads now, or right after the reload that is under way. */
 void reload_begin(struct supervisor *supervisor);
 
-/* The same for a console, which gets an answer. */
-void reload_ask(struct supervisor *supervisor, unsigned slot, uint32_t id);
+/* RELOAD or SET from a console, which gets an answer. */
+void reload_ask(struct supervisor *supervisor, unsigned slot,
+    const struct order *order);
+
+/* Has the auth file changed? At most once a second. */
+void reload_look_at_files(struct supervisor *supervisor);
 
 /* The worker of this slot works with that generation now. */
 void reload_note_done(struct supervisor *supervisor, unsigned slot,
@@ -31,5 +36,8 @@ void reload_forget(struct supervisor *supervisor, unsigned slot);
 
 /* Gives up waiting for workers that do not answer. */
 void reload_check(struct supervisor *supervisor, usec_t now);
+
+/* Frees what it keeps. */
+void reload_end(struct supervisor *supervisor);
 
 #endif

@@ -284,6 +284,7 @@ begin_drain(struct supervisor *supervisor, enum shutdown_mode mode)
 	if (supervisor->phase == SUPERVISOR_SERVING)
 		atomic_store(&state->shutdown_at, clock_now());
 	service_stopping(&supervisor->service);
+	atomic_store(&state->suspended, 0);	/* or nobody could leave */
 	atomic_store(&state->shutdown, mode);
 	if (mode == SHUTDOWN_NOW) {
 		enter(supervisor, SUPERVISOR_STOPPING);
@@ -358,6 +359,12 @@ on_terminal_signal(struct supervisor *supervisor, const char *name,
 		begin_drain(supervisor, SHUTDOWN_NOW);
 		return;
 	}
+	if (atomic_load(&supervisor->segment->state->suspended)) {
+		log_fatal("suspend was in progress, going down immediately");
+		supervisor->failed = true;
+		begin_drain(supervisor, SHUTDOWN_NOW);
+		return;
+	}
 	log_info("got %s, shutting down, waiting for all %s", name,
 	    waiting_for);
 	begin_drain(supervisor, mode);
@@ -368,7 +375,7 @@ pause_all(struct supervisor *supervisor)
 {
 	struct state *state = supervisor->segment->state;
 
-	if (atomic_load(&state->paused)) {
+	if (atomic_load(&state->paused) || atomic_load(&state->suspended)) {
 		log_info("got SIGUSR1, but already paused/suspended");
 		return;
 	}
@@ -386,12 +393,14 @@ resume_all(struct supervisor *supervisor)
 		log_info("got SIGUSR2 while shutting down, ignoring");
 		return;
 	}
-	if (!atomic_load(&state->paused)) {
+	if (atomic_exchange(&state->paused, 0) != 0) {
+		log_info("got SIGUSR2, continuing from PAUSE");
+	} else if (atomic_exchange(&state->suspended, 0) != 0) {
+		log_info("got SIGUSR2, continuing from SUSPEND");
+	} else {
 		log_info("got SIGUSR2, but not paused/suspended");
 		return;
 	}
-	log_info("got SIGUSR2, continuing from PAUSE");
-	atomic_store(&state->paused, 0);
 	segment_proclaim(supervisor->segment);
 }
 
@@ -441,7 +450,8 @@ act_on_order(struct supervisor *supervisor, unsigned slot,
 		reload_note_done(supervisor, slot, order->id);
 		break;
 	case ORDER_ASK_RELOAD:
-		reload_ask(supervisor, slot, order->id);
+	case ORDER_ASK_SET:
+		reload_ask(supervisor, slot, order);
 		break;
 	case ORDER_ASK_SHUTDOWN:
 		begin_drain(supervisor, (enum shutdown_mode)order->mode);
@@ -554,6 +564,7 @@ look_at_the_clock(struct supervisor *supervisor)
 		look_for_the_hung(supervisor, now);
 		supervisor->swept_at = now;
 		server_fds_sweep(&supervisor->server_fds);
+		reload_look_at_files(supervisor);
 	}
 	if (now >= stats_due(supervisor))
 		take_stats(supervisor, now);
@@ -658,6 +669,7 @@ supervisor_run(const struct supervisor_options *options,
 		    supervisor->workers == 1 ? "" : "s",
 		    OpenSSL_version(OPENSSL_VERSION));
 		supervise(supervisor);
+		status = supervisor->failed ? 1 : 0;
 	} else {
 		log_fatal("%s", error.text);
 		if (error.hint[0] != '\0')

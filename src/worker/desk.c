@@ -1,21 +1,28 @@
 #include "worker/desk.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "admin/console.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "session/login.h"
 
 enum waits_for {
-	WAITS_FOR_PAUSE,
-	WAITS_FOR_RELOAD
+	WAITS_FOR_WORKERS,	/* console_look() tells */
+	WAITS_FOR_RELOAD,	/* the supervisor tells, as of SET */
+	WAITS_FOR_SET
 };
 
 struct waiting {
 	struct waiting	*next;
 	struct client	*client;
 	enum waits_for	 what;
-	uint32_t	 database;	/* PAUSE; NO_ROW: all */
-	uint32_t	 id;		/* RELOAD: of the question */
+	struct console_wait wait;	/* WORKERS */
+	uint32_t	 id;		/* else: of the question */
+	char		 tag[CONSOLE_TAG_BYTES];
+	size_t		 rest_length;	/* statements behind this one */
+	char		 rest[];
 };
 
 struct desk {
@@ -81,14 +88,22 @@ send_reply(struct client *client, struct buffer *reply)
 	return sent;
 }
 
+/* A session that waits has one row of this; it is not read meanwhile. */
 static struct waiting *
-let_wait(struct desk *desk, struct client *client, enum waits_for what)
+let_wait(struct desk *desk, struct client *client, enum waits_for what,
+    const struct console_order *order)
 {
-	struct waiting *waiting = memory_get(sizeof(*waiting));
+	struct waiting *waiting = memory_get(sizeof(*waiting) +
+	    order->rest_length);
 
 	waiting->client = client;
 	waiting->what = what;
+	waiting->wait = order->wait;
 	waiting->id = ++desk->next_id;
+	memcpy(waiting->tag, order->tag, sizeof(waiting->tag));
+	waiting->rest_length = order->rest_length;
+	if (order->rest_length > 0)
+		memcpy(waiting->rest, order->rest, order->rest_length);
 	waiting->next = desk->waiting;
 	desk->waiting = waiting;
 	client->console_waits = true;
@@ -97,13 +112,49 @@ let_wait(struct desk *desk, struct client *client, enum waits_for what)
 }
 
 static void
-ask_reload(struct desk *desk, struct client *client)
+ask(struct desk *desk, struct client *client, const struct order *order)
 {
-	struct waiting *waiting = let_wait(desk, client, WAITS_FOR_RELOAD);
-	struct order order = { .kind = ORDER_ASK_RELOAD, .id = waiting->id };
-
-	if (!desk->ask(desk->context, &order))
+	if (!desk->ask(desk->context, order))
 		client_close(client, "supervisor does not answer");
+}
+
+static void
+ask_reload(struct desk *desk, struct client *client,
+    const struct console_order *wanted)
+{
+	struct order order = { .kind = ORDER_ASK_RELOAD,
+	    .id = let_wait(desk, client, WAITS_FOR_RELOAD, wanted)->id };
+
+	ask(desk, client, &order);
+}
+
+static enum set_mode
+set_mode_of(enum console_setting_mode mode)
+{
+	switch (mode) {
+	case CONSOLE_SET_DEFAULT:
+		return SET_DEFAULT;
+	case CONSOLE_SET_ALL_DEFAULT:
+		return SET_ALL_DEFAULT;
+	default:
+		return SET_VALUE;
+	}
+}
+
+_Static_assert(CONSOLE_KEY_BYTES + CONSOLE_VALUE_BYTES <=
+    sizeof(((struct order *)0)->text), "a setting fits an order");
+
+static void
+ask_set(struct desk *desk, struct client *client,
+    const struct console_order *wanted)
+{
+	struct order order = { .kind = ORDER_ASK_SET,
+	    .mode = set_mode_of(wanted->setting),
+	    .id = let_wait(desk, client, WAITS_FOR_SET, wanted)->id };
+
+	strcpy(order.text, wanted->key);
+	strcpy(order.text + strlen(wanted->key) + 1, wanted->value);
+	ask(desk, client, &order);
 }
 
 static void
@@ -116,129 +167,232 @@ ask_shutdown(struct desk *desk, const struct console_order *wanted)
 		log_error("the supervisor did not take SHUTDOWN");
 }
 
+/* True: the session goes on with what is behind the statement. */
+static bool
+act(struct desk *desk, struct client *client, enum console_outcome outcome,
+    const struct console_order *order)
+{
+	switch (outcome) {
+	case CONSOLE_DONE:
+		return false;
+	case CONSOLE_WAIT:
+		let_wait(desk, client, WAITS_FOR_WORKERS, order);
+		return false;
+	case CONSOLE_ASK_RELOAD:
+		ask_reload(desk, client, order);
+		return false;
+	case CONSOLE_ASK_SET:
+		ask_set(desk, client, order);
+		return false;
+	case CONSOLE_ASK_SHUTDOWN:
+		return order->mode != SHUTDOWN_NOW;
+	case CONSOLE_CLOSE:
+		client_close(client, "client close request");
+		return false;
+	}
+	return false;
+}
+
+/* The text that the order points into lives until this returns. */
+static void
+deal_with(struct desk *desk, struct client *client,
+    enum console_outcome outcome, struct console_order *order,
+    struct buffer *reply)
+{
+	for (;;) {
+		struct console_done done = { NULL, NULL, NULL, 0 };
+		struct console_env env;
+
+		/* What is answered has been ordered, even if we die now. */
+		if (outcome == CONSOLE_ASK_SHUTDOWN)
+			ask_shutdown(desk, order);
+		if (buffer_length(reply) > 0 && !send_reply(client, reply))
+			return;
+		if (!act(desk, client, outcome, order))
+			return;
+		env = environment(desk, client);
+		done.rest = order->rest;
+		done.rest_length = order->rest_length;
+		outcome = console_continue(&env, &done, reply, order);
+	}
+}
+
 void
 desk_take(struct desk *desk, struct client *client, uint8_t type,
     const uint8_t *body, size_t length)
 {
 	struct console_env env = environment(desk, client);
 	struct console_message message = { type, body, length };
-	struct console_order order = { .database = NO_ROW };
+	struct console_order order;
 	struct buffer reply = { 0 };
 	enum console_outcome outcome = console_message(&env, &message, &reply,
 	    &order);
 
-	/* What is answered has been ordered, even if this worker dies now. */
-	if (outcome == CONSOLE_ASK_SHUTDOWN)
-		ask_shutdown(desk, &order);
-	if (buffer_length(&reply) > 0 && !send_reply(client, &reply))
-		return;
-	switch (outcome) {
-	case CONSOLE_DONE:
-	case CONSOLE_ASK_SHUTDOWN:
-		return;
-	case CONSOLE_WAIT_PAUSE:
-		let_wait(desk, client, WAITS_FOR_PAUSE)->database =
-		    order.database;
-		return;
-	case CONSOLE_ASK_RELOAD:
-		ask_reload(desk, client);
-		return;
-	case CONSOLE_CLOSE:
-		client_close(client, "client close request");
-		return;
-	}
+	deal_with(desk, client, outcome, &order, &reply);
+}
+
+/* NULL: it does not wait. Whoever takes it frees it. */
+static struct waiting *
+take_waiting(struct desk *desk, const struct client *client)
+{
+	struct waiting **at = &desk->waiting, *found;
+
+	while (*at != NULL && (*at)->client != client)
+		at = &(*at)->next;
+	found = *at;
+	if (found != NULL)
+		*at = found->next;
+	return found;
 }
 
 void
 desk_forget(struct desk *desk, const struct client *client)
 {
-	struct waiting **at = &desk->waiting, *gone;
+	struct console_env env = environment(desk, client);
 
-	while (*at != NULL) {
-		if ((*at)->client == client) {
-			gone = *at;
-			*at = gone->next;
-			memory_free(gone);
-		} else {
-			at = &(*at)->next;
-		}
-	}
+	memory_free(take_waiting(desk, client));
+	console_look_for_suspender(&env, client_row(client)->id);
 }
 
-/* The session is answered and goes on with what it sent meanwhile. */
-static void
-end_wait(struct desk *desk, struct client *client, struct buffer *reply)
+void
+desk_tick(struct desk *desk)
 {
-	desk_forget(desk, client);
-	if (send_reply(client, reply))
+	struct console_env env = { .segment = desk->segment,
+	    .config = desk->config, .worker = desk->worker,
+	    .client_row = NO_ROW };
+
+	if (UNLIKELY(atomic_load(&desk->segment->state->suspended) != 0))
+		console_look_for_suspender(&env, 0);
+}
+
+/*
+ * What it waited for is done: its tag, then what is behind it, which may
+ * have to wait as well; then what else it has sent meanwhile.
+ */
+static void
+end_wait(struct desk *desk, struct client *client, const char *notice)
+{
+	struct console_env env = environment(desk, client);
+	struct waiting *waiting = take_waiting(desk, client);
+	struct console_done done = { waiting->tag, notice, waiting->rest,
+	    waiting->rest_length };
+	struct console_order order;
+	struct buffer reply = { 0 };
+	enum console_outcome outcome = console_continue(&env, &done, &reply,
+	    &order);
+
+	client->console_waits = false;
+	deal_with(desk, client, outcome, &order, &reply);
+	memory_free(waiting);
+	if (client_phase(client) == CLIENT_CONSOLE && !client->console_waits)
 		client_console_continue(client);
 }
 
+/* It failed, and what is behind it is not run. */
+static void
+fail_wait(struct desk *desk, struct client *client, const char *sqlstate,
+    const char *text, const char *detail)
+{
+	struct console_env env = environment(desk, client);
+	struct buffer reply = { 0 };
+
+	memory_free(take_waiting(desk, client));
+	if (!console_fail(&env, sqlstate, text, detail, &reply)) {
+		client_close(client, "out of memory");
+		return;
+	}
+	client->console_waits = false;
+	if (send_reply(client, &reply))
+		client_console_continue(client);
+}
+
+/* True: it is answered, and the list may be another one now. */
 static bool
-check_pause(struct desk *desk, const struct waiting *waiting)
+check(struct desk *desk, const struct waiting *waiting)
 {
 	struct console_env env = environment(desk, waiting->client);
-	struct buffer reply = { 0 };
-	bool made;
 
-	if (console_pause_done(&env, waiting->database))
-		made = console_finish("PAUSE", &reply);
-	else if (console_pause_lifted(&env, waiting->database))
-		made = console_fail(&env, SQLSTATE_OF_POOLER,
-		    "pause was ended by RESUME", NULL, &reply);
-	else
+	switch (console_look(&env, &waiting->wait)) {
+	case CONSOLE_FULFILLED:
+		end_wait(desk, waiting->client, NULL);
+		return true;
+	case CONSOLE_LIFTED:
+		fail_wait(desk, waiting->client, SQLSTATE_OF_POOLER,
+		    CONSOLE_PAUSE_LIFTED, NULL);
+		return true;
+	default:
 		return false;
-	if (made)
-		end_wait(desk, waiting->client, &reply);
-	else
-		client_close(waiting->client, "out of memory");
-	return true;
+	}
+}
+
+/* True: somebody was answered; *left_out: others wait on. */
+static bool
+check_one(struct desk *desk, bool *left_out)
+{
+	struct waiting *waiting;
+
+	*left_out = false;
+	for (waiting = desk->waiting; waiting != NULL;
+	    waiting = waiting->next) {
+		if (waiting->what != WAITS_FOR_WORKERS)
+			continue;
+		if (check(desk, waiting))
+			return true;
+		*left_out = true;
+	}
+	return false;
 }
 
 void
 desk_check(struct desk *desk)
 {
-	struct waiting *waiting, *next;
-	bool pauses = false;
+	_Atomic uint64_t *watchers = &desk->segment->state->watchers;
+	bool left = false;
 
 	if (LIKELY(desk->waiting == NULL &&
-	    !(atomic_load(&desk->segment->state->watchers) >> desk->worker &
-	    1)))
+	    !(atomic_load(watchers) >> desk->worker & 1)))
 		return;
-	for (waiting = desk->waiting; waiting != NULL; waiting = next) {
-		next = waiting->next;
-		if (waiting->what != WAITS_FOR_PAUSE)
-			continue;
-		if (check_pause(desk, waiting))
-			return;		/* the list may be another one now */
-		pauses = true;
-	}
-	if (!pauses)
-		atomic_fetch_and(&desk->segment->state->watchers,
-		    ~(UINT64_C(1) << desk->worker));
+	while (check_one(desk, &left))
+		continue;
+	if (!left)
+		atomic_fetch_and(watchers, ~(UINT64_C(1) << desk->worker));
+}
+
+void
+desk_cancel(struct desk *desk, struct client *client)
+{
+	struct console_env env = environment(desk, client);
+	struct waiting *waiting = desk->waiting;
+
+	while (waiting != NULL && waiting->client != client)
+		waiting = waiting->next;
+	/* What the supervisor was asked for cannot be called back. */
+	if (waiting != NULL && waiting->what != WAITS_FOR_WORKERS)
+		return;
+	if (console_cancel(&env, waiting == NULL ? NULL : &waiting->wait))
+		fail_wait(desk, client, SQLSTATE_CANCELED, CONSOLE_CANCELED,
+		    NULL);
 }
 
 void
 desk_answer(struct desk *desk, const struct order *answer)
 {
 	struct waiting *waiting = desk->waiting;
-	struct console_env env;
-	struct buffer reply = { 0 };
-	bool made;
+	char text[sizeof(answer->text)];
 
-	while (waiting != NULL && (waiting->what != WAITS_FOR_RELOAD ||
+	while (waiting != NULL && (waiting->what == WAITS_FOR_WORKERS ||
 	    waiting->id != answer->id))
 		waiting = waiting->next;
 	if (waiting == NULL)
 		return;			/* it did not wait for the answer */
-	env = environment(desk, waiting->client);
+	snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1,
+	    answer->text);
 	if (answer->ok)
-		made = console_finish("RELOAD", &reply);
+		end_wait(desk, waiting->client, text);
+	else if (waiting->what == WAITS_FOR_RELOAD)
+		fail_wait(desk, waiting->client, "F0000",
+		    CONSOLE_RELOAD_FAILED, text);
 	else
-		made = console_fail(&env, "F0000", CONSOLE_RELOAD_FAILED,
-		    answer->text, &reply);
-	if (made)
-		end_wait(desk, waiting->client, &reply);
-	else
-		client_close(waiting->client, "out of memory");
+		fail_wait(desk, waiting->client, SQLSTATE_OF_POOLER,
+		    CONSOLE_SET_FAILED, text);
 }

@@ -28,10 +28,16 @@ void desk_take(struct desk *desk, struct client *client, uint8_t type,
 /* The client is closed. */
 void desk_forget(struct desk *desk, const struct client *client);
 
-/* Looks whether a PAUSE that is waited for is done; once a turn. */
+/* Looks whether what is waited for has come about; once a turn. */
 void desk_check(struct desk *desk);
 
-/* The supervisor's answer to RELOAD. */
+/* Looks whether who gave SUSPEND is still there; a worker may have died. */
+void desk_tick(struct desk *desk);
+
+/* A cancel request came for this console client. */
+void desk_cancel(struct desk *desk, struct client *client);
+
+/* The supervisor's answer to RELOAD or SET. */
 void desk_answer(struct desk *desk, const struct order *answer);
 
 #endif

@@ -35,6 +35,7 @@ struct gate {
 	unsigned		 count;
 	usec_t			 closed_until;	/* 0: open */
 	bool			 retires;
+	bool			 suspended;
 };
 
 static on_event on_door;
@@ -135,11 +136,33 @@ let_in(struct gate *gate, int fd, bool is_unix)
 }
 
 static void
+close_doors(struct gate *gate)
+{
+	for (unsigned i = 0; i < gate->count; i++)
+		loop_remove(gate->loop, &gate->doors[i].watch);
+}
+
+static bool
+is_ours(const struct door *door)
+{
+	return !door->gate->retires || !door->is_shared;
+}
+
+static void
+open_doors(struct gate *gate)
+{
+	for (unsigned i = 0; i < gate->count; i++)
+		if (gate->doors[i].fd != -1 && is_ours(&gate->doors[i]) &&
+		    !open_door(&gate->doors[i]))
+			log_error("could not watch a listening socket: %s",
+			    strerror(errno));
+}
+
+static void
 close_for_a_while(struct gate *gate)
 {
 	gate->closed_until = loop_now(gate->loop) + PAUSE;
-	for (unsigned i = 0; i < gate->count; i++)
-		loop_remove(gate->loop, &gate->doors[i].watch);
+	close_doors(gate);
 }
 
 static bool
@@ -169,16 +192,11 @@ on_door(void *context, uint32_t events)
 	}
 }
 
-static bool
-is_ours(const struct door *door)
-{
-	return !door->gate->retires || !door->is_shared;
-}
-
 static void
 reopen(struct gate *gate, struct door *door)
 {
-	if (door->fd != -1 && gate->closed_until == 0 && !open_door(door))
+	if (door->fd != -1 && gate->closed_until == 0 && !gate->suspended &&
+	    !open_door(door))
 		log_error("could not watch a listening socket: %s",
 		    strerror(errno));
 }
@@ -208,11 +226,22 @@ gate_tick(struct gate *gate)
 	    loop_now(gate->loop) < gate->closed_until)
 		return;
 	gate->closed_until = 0;
-	for (unsigned i = 0; i < gate->count; i++)
-		if (gate->doors[i].fd != -1 && is_ours(&gate->doors[i]) &&
-		    !open_door(&gate->doors[i]))
-			log_error("could not watch a listening socket: %s",
-			    strerror(errno));
+	if (!gate->suspended)
+		open_doors(gate);
+}
+
+void
+gate_suspend(struct gate *gate, bool suspended)
+{
+	if (suspended == gate->suspended)
+		return;
+	gate->suspended = suspended;
+	if (gate->closed_until != 0)
+		return;			/* they are closed, and stay so */
+	if (suspended)
+		close_doors(gate);
+	else
+		open_doors(gate);
 }
 
 /*

@@ -19,6 +19,9 @@ struct gate *gate_open(const struct inheritance *inheritance,
 /* No more TCP clients; the Unix socket stays, for the console. */
 void gate_close_tcp(struct gate *gate);
 
+/* SUSPEND: nobody is accepted meanwhile. */
+void gate_suspend(struct gate *gate, bool suspended);
+
 /* Accepts again after the system had no descriptor left. */
 void gate_tick(struct gate *gate);
 

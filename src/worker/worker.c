@@ -225,7 +225,8 @@ adopt_config(struct worker *worker, const struct order *order, int fd)
 		log_error("configuration from the supervisor: %s", error.text);
 		exit(1);
 	}
-	config = config_load(files, old->path, &error);
+	config = config_load(files, files_known(files, FILES_MAIN)->content,
+	    &error);
 	files_free(files);
 	if (config == NULL) {
 		log_error("configuration from the supervisor: %s", error.text);
@@ -339,7 +340,17 @@ tick(struct worker *worker)
 	    (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec));
 	sessions_tick(worker->sessions);
 	gate_tick(worker->gate);
+	desk_tick(worker->desk);
 	end_if_retired(worker);
+}
+
+/* The words of the segment hold for this worker from now on. */
+static void
+obey_segment(struct worker *worker)
+{
+	gate_suspend(worker->gate,
+	    atomic_load(&worker->segment->state->suspended) != 0);
+	sessions_on_order(worker->sessions);
 }
 
 static void
@@ -352,7 +363,7 @@ after_wake(void *context)
 	    memory_order_relaxed);
 	if (UNLIKELY(epoch != worker->epoch)) {
 		worker->epoch = epoch;
-		sessions_on_order(worker->sessions);
+		obey_segment(worker);
 	}
 	collect_mail(worker);
 	if (UNLIKELY(loop_now(worker->loop) >= worker->next_tick))
@@ -404,6 +415,14 @@ on_console_gone(void *context, struct client *client)
 	desk_forget(worker->desk, client);
 }
 
+static void
+on_console_cancel(void *context, struct client *client)
+{
+	struct worker *worker = context;
+
+	desk_cancel(worker->desk, client);
+}
+
 static struct sessions_owner owner = {
 	.publish_server = publish_server,
 	.collect_descriptors = collect_parcels,
@@ -412,6 +431,7 @@ static struct sessions_owner owner = {
 	.on_console = on_console,
 	.on_console_gone = on_console_gone,
 	.ask_host = ask_host,
+	.on_console_cancel = on_console_cancel,
 };
 
 /*
@@ -509,6 +529,7 @@ worker_run(const struct inheritance *inheritance)
 	}
 	worker->epoch = atomic_load(&worker->segment->state->epoch);
 	take_over_servers(worker);
+	obey_segment(worker);
 	/* It may have to retire before it has begun. */
 	atomic_compare_exchange_strong(&worker->roster->phase, &phase,
 	    ROSTER_SERVING);

@@ -138,6 +138,15 @@ on_console_gone(void *context, struct client *client)
 {
 }
 
+/* It answers to that as well. */
+static void
+on_console_cancel(void *context, struct client *client)
+{
+	static const uint8_t canceled[] = { 'c', 0, 0, 0, 4 };
+
+	(void)!client_send(client, canceled, sizeof(canceled));
+}
+
 static void
 on_door(void *context, uint32_t events)
 {
@@ -230,7 +239,7 @@ run_side(struct session_world *world, unsigned slot)
 	struct side side = { .world = world, .slot = slot };
 	const struct sessions_owner owner = { &side, publish_server,
 	    collect_descriptors, may_enter_console, greet_console,
-	    on_console, on_console_gone, ask_host };
+	    on_console, on_console_gone, ask_host, on_console_cancel };
 	const struct loop_hooks hooks = { &side, before_sleep, after_wake,
 	    end_of_turn };
 	struct error error;

@@ -84,6 +84,28 @@ ck_refused(const char *text, const char *message)
 	ck_assert_ptr_null(world.detail);
 }
 
+/* What was open is over: as the worker's desk does it. */
+static void
+go_on(void)
+{
+	struct console_done done = { NULL, NULL, world.order.rest,
+	    world.order.rest_length };
+	char tag[CONSOLE_TAG_BYTES];
+
+	strcpy(tag, world.order.tag);
+	done.tag = tag;
+	world.outcome = console_continue(&world.env, &done, &world.reply,
+	    &world.order);
+	world_read(&world);
+}
+
+static void
+ck_looks(enum console_progress progress)
+{
+	ck_assert_int_eq(console_look(&world.env, &world.order.wait),
+	    progress);
+}
+
 /* --- who may ------------------------------------------------------------- */
 
 START_TEST(lists_say_who_may_enter)
@@ -109,6 +131,7 @@ START_TEST(who_may_only_look_changes_nothing)
 	static const char *const commands[] = {
 		"PAUSE", "RESUME", "DISABLE app", "ENABLE app", "RELOAD",
 		"SHUTDOWN", "KILL", "SUSPEND", "SET a = 'b'", "RECONNECT",
+		"RESET a", "KILL app", "KILL_CLIENT 1", "WAIT_CLOSE",
 	};
 
 	world.env.is_admin = false;
@@ -134,8 +157,20 @@ static const struct {
 	{ "SUSPEND x", "invalid command 'SUSPEND x', use SHOW HELP;" },
 	{ "SHUTDOWN x", "invalid command 'SHUTDOWN x', use SHOW HELP;" },
 	{ "SET x", "invalid command 'SET x', use SHOW HELP;" },
-	{ "SHOW STATE; SHOW STATE",
-	    "invalid command 'SHOW STATE; SHOW STATE', use SHOW HELP;" },
+	{ ";", "invalid command ';', use SHOW HELP;" },
+	{ "RESET", "invalid command 'RESET', use SHOW HELP;" },
+	{ "RECONNECT nowhere", "no such database: nowhere" },
+	{ "RECONNECT pgbouncer", "cannot reconnect admin db: pgbouncer" },
+	{ "KILL nowhere", "no such database: nowhere" },
+	{ "KILL pgbouncer", "cannot kill admin db: pgbouncer" },
+	{ "WAIT_CLOSE nowhere", "no such database: nowhere" },
+	{ "WAIT_CLOSE pgbouncer", "cannot wait in admin db: pgbouncer" },
+	{ "KILL_CLIENT", "invalid client pointer supplied" },
+	{ "KILL_CLIENT x1", "invalid client pointer supplied" },
+	{ "KILL_CLIENT 12x", "invalid client pointer supplied" },
+	{ "KILL_CLIENT 99999999999999999999",
+	    "invalid client pointer supplied" },
+	{ "KILL_CLIENT 4711", "client not found" },
 	{ "SHOW abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij"
 	    "abcd", "bad arguments" },
 	{ "PAUSE nowhere", "no such database: nowhere" },
@@ -175,23 +210,6 @@ START_TEST(a_very_long_text_is_cut_in_the_answer)
 }
 END_TEST
 
-START_TEST(what_comes_later_says_so)
-{
-	static const char *const commands[] = {
-		"KILL", "kill app", "KILL_CLIENT 1", "RECONNECT", "SUSPEND",
-		"WAIT_CLOSE", "SET query_timeout = 1",
-	};
-
-	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
-		world_query(&world, commands[i]);
-		ck_assert_str_eq(world.kinds, "EZ");
-		ck_assert_str_eq(world.sqlstate, "0A000");
-	}
-	ck_assert_str_eq(world.message,
-	    "SET is not supported by this release yet");
-}
-END_TEST
-
 /* --- PAUSE, RESUME ------------------------------------------------------- */
 
 START_TEST(a_pause_without_servers_is_done_at_once)
@@ -219,18 +237,16 @@ START_TEST(a_pause_waits_for_the_last_server)
 	    pools_find(world.segment, "app", "joe"));
 
 	world_query(&world, "PAUSE");
-	ck_assert_int_eq(world.outcome, CONSOLE_WAIT_PAUSE);
+	ck_assert_int_eq(world.outcome, CONSOLE_WAIT);
 	ck_assert_str_eq(world.kinds, "");
-	ck_assert_uint_eq(world.order.database, NO_ROW);
+	ck_assert_uint_eq(world.order.wait.database, NO_ROW);
 	ck_assert_uint_eq(atomic_load(&world.segment->state->watchers), 2);
-	ck_assert(!console_pause_done(&world.env, NO_ROW));
-	ck_assert(!console_pause_lifted(&world.env, NO_ROW));
+	ck_looks(CONSOLE_STILL_WAITS);
 
 	pool->server_count--;
 	servers_free(world.segment, server);
-	ck_assert(console_pause_done(&world.env, NO_ROW));
-	ck_assert(console_finish("PAUSE", &world.reply));
-	world_read(&world);
+	ck_looks(CONSOLE_FULFILLED);
+	go_on();
 	ck_assert_str_eq(world.kinds, "CZ");
 	ck_assert_str_eq(world.tag, "PAUSE");
 }
@@ -238,6 +254,8 @@ END_TEST
 
 START_TEST(a_pause_of_one_database_leaves_the_others_alone)
 {
+	struct console_wait wait;
+
 	world_add_server(&world, "app", "joe", SERVER_IDLE);
 
 	ck_done("PAUSE \"my-db\"", "PAUSE");
@@ -246,15 +264,15 @@ START_TEST(a_pause_of_one_database_leaves_the_others_alone)
 	ck_assert_uint_eq(paused(), 0);
 
 	world_query(&world, "PAUSE app");
-	ck_assert_int_eq(world.outcome, CONSOLE_WAIT_PAUSE);
-	ck_assert_uint_eq(world.order.database,
+	ck_assert_int_eq(world.outcome, CONSOLE_WAIT);
+	ck_assert_uint_eq(world.order.wait.database,
 	    databases_find(world.segment, "app"));
-	ck_assert(!console_pause_done(&world.env, world.order.database));
+	ck_looks(CONSOLE_STILL_WAITS);
+	wait = world.order.wait;
 
 	ck_refused("RESUME", "pooler is not paused/suspended");
 	ck_done("RESUME app", "RESUME");
-	ck_assert(console_pause_lifted(&world.env,
-	    databases_find(world.segment, "app")));
+	ck_assert_int_eq(console_look(&world.env, &wait), CONSOLE_LIFTED);
 	ck_assert_uint_eq(paused_database("my-db"), 1);
 }
 END_TEST
@@ -320,9 +338,10 @@ static const struct {
 	enum shutdown_mode	 mode;
 	const char		*kinds;
 } shutdowns[] = {
-	{ "SHUTDOWN;", SHUTDOWN_WAIT_FOR_CLIENTS, "CZ" },
-	{ "shutdown wait_for_clients", SHUTDOWN_WAIT_FOR_CLIENTS, "CZ" },
-	{ "SHUTDOWN WAIT_FOR_SERVERS", SHUTDOWN_WAIT_FOR_SERVERS, "CZ" },
+	{ "SHUTDOWN;", SHUTDOWN_WAIT_FOR_CLIENTS, "C" },
+	{ "SHUTDOWN;;", SHUTDOWN_WAIT_FOR_CLIENTS, "C" },
+	{ "shutdown wait_for_clients", SHUTDOWN_WAIT_FOR_CLIENTS, "C" },
+	{ "SHUTDOWN WAIT_FOR_SERVERS", SHUTDOWN_WAIT_FOR_SERVERS, "C" },
 	{ "SHUTDOWN IMMEDIATE", SHUTDOWN_NOW, "" },
 };
 
@@ -332,6 +351,299 @@ START_TEST(shutting_down)		/* for each of shutdowns */
 	ck_assert_int_eq(world.outcome, CONSOLE_ASK_SHUTDOWN);
 	ck_assert_int_eq(world.order.mode, shutdowns[_i].mode);
 	ck_assert_str_eq(world.kinds, shutdowns[_i].kinds);
+}
+END_TEST
+
+/* --- RECONNECT, WAIT_CLOSE, KILL ----------------------------------------- */
+
+static struct server_row *
+server_at(uint32_t row)
+{
+	return segment_server(world.segment, row);
+}
+
+START_TEST(reconnect_marks_and_wait_close_waits_for_the_marked)
+{
+	uint32_t mine = world_add_server(&world, "app", "joe", SERVER_ACTIVE);
+	uint32_t other = world_add_server(&world, "my-db", "joe",
+	    SERVER_ACTIVE);
+
+	ck_done("WAIT_CLOSE", "WAIT_CLOSE");
+	ck_done("RECONNECT app", "RECONNECT");
+	ck_assert_uint_eq(server_at(mine)->close_needed, CLOSE_NEEDED);
+	ck_assert_uint_eq(server_at(other)->close_needed, CLOSE_NOT_NEEDED);
+	ck_done("WAIT_CLOSE \"my-db\"", "WAIT_CLOSE");
+
+	world_query(&world, "WAIT_CLOSE app");
+	ck_assert_int_eq(world.outcome, CONSOLE_WAIT);
+	ck_looks(CONSOLE_STILL_WAITS);
+	servers_free(world.segment, mine);
+	ck_looks(CONSOLE_FULFILLED);
+	go_on();
+	ck_assert_str_eq(world.kinds, "CZ");
+	ck_assert_str_eq(world.tag, "WAIT_CLOSE");
+
+	ck_done("RECONNECT", "RECONNECT");
+	ck_assert_uint_eq(server_at(other)->close_needed,
+	    CLOSE_NEEDED);
+}
+END_TEST
+
+START_TEST(kill_orders_clients_out_dooms_servers_and_pauses)
+{
+	uint32_t client = world_add_client(&world, "app", "joe",
+	    CLIENT_LINKED);
+	uint32_t neighbour = world_add_client(&world, "my-db", "joe",
+	    CLIENT_IDLE);
+	uint32_t newcomer = world_add_client(&world, "app", "joe",
+	    CLIENT_AUTH);
+	uint32_t server = world_add_server(&world, "app", "joe",
+	    SERVER_ACTIVE);
+
+	world_query(&world, "KILL app");
+	ck_assert_int_eq(world.outcome, CONSOLE_WAIT);
+	ck_assert_int_eq(clients_ordered(world.segment, client),
+	    CLIENT_ORDER_REMOVE);
+	ck_assert_int_eq(clients_ordered(world.segment, neighbour),
+	    CLIENT_ORDER_NONE);
+	ck_assert_int_eq(clients_ordered(world.segment, newcomer),
+	    CLIENT_ORDER_NONE);
+	ck_assert_uint_eq(server_at(server)->close_needed, CLOSE_AT_ONCE);
+	ck_assert_uint_eq(paused_database("app"), 1);
+	ck_assert_uint_eq(paused_database("my-db"), 0);
+
+	servers_free(world.segment, server);
+	ck_looks(CONSOLE_STILL_WAITS);
+	clients_free(world.segment, client);
+	ck_looks(CONSOLE_FULFILLED);
+	go_on();
+	ck_assert_str_eq(world.tag, "KILL");
+}
+END_TEST
+
+START_TEST(an_order_is_void_for_who_has_the_row_later)
+{
+	uint32_t row = world_add_client(&world, "app", "joe", CLIENT_IDLE);
+	uint32_t generation = world.segment->clients[row].generation;
+
+	clients_free(world.segment, row);
+	ck_assert_uint_eq(world_add_client(&world, "app", "ann", CLIENT_IDLE),
+	    row);
+	clients_order(world.segment, row, generation,
+	    CLIENT_ORDER_DISCONNECT);
+	ck_assert_int_eq(clients_ordered(world.segment, row),
+	    CLIENT_ORDER_NONE);
+	clients_order(world.segment, row, generation + 1,
+	    CLIENT_ORDER_REMOVE);
+	clients_order(world.segment, row, generation + 1,
+	    CLIENT_ORDER_CANCEL);
+	ck_assert_int_eq(clients_ordered(world.segment, row),
+	    CLIENT_ORDER_REMOVE);
+}
+END_TEST
+
+START_TEST(a_global_kill_pauses_every_database_of_the_file)
+{
+	ck_done("KILL", "KILL");
+	ck_assert_uint_eq(paused_database("app"), 1);
+	ck_assert_uint_eq(paused_database("my-db"), 1);
+	ck_assert_uint_eq(paused(), 0);
+	ck_done("RESUME app", "RESUME");
+	ck_done("PAUSE", "PAUSE");
+	ck_refused("KILL app", "already suspended/paused");
+}
+END_TEST
+
+START_TEST(kill_client_finds_by_id_who_is_logged_in)
+{
+	uint32_t row = world_add_client(&world, "app", "joe", CLIENT_IDLE);
+	uint32_t newcomer = world_add_client(&world, NULL, NULL,
+	    CLIENT_STARTUP);
+	char text[40];
+
+	snprintf(text, sizeof(text), "KILL_CLIENT %u",
+	    world.segment->clients[newcomer].id);
+	ck_refused(text, "client not found");
+	snprintf(text, sizeof(text), "KILL_CLIENT %u",
+	    world.segment->clients[row].id);
+	world_query(&world, text);
+	ck_assert_int_eq(world.outcome, CONSOLE_WAIT);
+	ck_assert_int_eq(clients_ordered(world.segment, row),
+	    CLIENT_ORDER_DISCONNECT);
+	ck_looks(CONSOLE_STILL_WAITS);
+	clients_free(world.segment, row);
+	ck_looks(CONSOLE_FULFILLED);
+	ck_assert_str_eq(world.order.tag, "KILL_CLIENT");
+}
+END_TEST
+
+/* --- SUSPEND ------------------------------------------------------------- */
+
+static uint32_t
+suspended(void)
+{
+	return atomic_load(&world.segment->state->suspended);
+}
+
+START_TEST(a_suspend_waits_until_every_worker_has_flushed)
+{
+	struct roster_row *roster = world.segment->roster;
+
+	atomic_store(&roster[0].phase, ROSTER_SERVING);
+	atomic_store(&roster[1].phase, ROSTER_SERVING);
+	world_query(&world, "SUSPEND");
+	ck_assert_int_eq(world.outcome, CONSOLE_WAIT);
+	ck_assert_uint_ne(suspended(), 0);
+	atomic_store(&roster[0].flushed, suspended());
+	ck_looks(CONSOLE_STILL_WAITS);
+	atomic_store(&roster[1].flushed, suspended());
+	ck_looks(CONSOLE_FULFILLED);
+	go_on();
+	ck_assert_str_eq(world.tag, "SUSPEND");
+	ck_refused("SUSPEND", "already suspended/paused");
+	ck_refused("PAUSE", "already suspended/paused");
+	ck_refused("KILL", "already suspended/paused");
+	ck_done("RESUME", "RESUME");
+	ck_assert_uint_eq(suspended(), 0);
+}
+END_TEST
+
+START_TEST(paused_databases_are_not_suspended)
+{
+	ck_done("PAUSE app", "PAUSE");
+	ck_refused("SUSPEND", "cannot suspend with paused databases");
+	ck_done("PAUSE", "PAUSE");
+	ck_refused("SUSPEND", "already suspended/paused");
+}
+END_TEST
+
+START_TEST(a_suspension_ends_with_the_session_that_gave_it)
+{
+	uint32_t row = world_add_client(&world, NULL, "root", CLIENT_CONSOLE);
+	uint32_t id = world.segment->clients[row].id;
+
+	world.env.client_row = row;
+	ck_done("SUSPEND", "SUSPEND");
+	console_look_for_suspender(&world.env, 0);
+	ck_assert_uint_ne(suspended(), 0);
+	console_look_for_suspender(&world.env, id + 1);
+	ck_assert_uint_ne(suspended(), 0);
+	console_look_for_suspender(&world.env, id);
+	ck_assert_uint_eq(suspended(), 0);
+
+	ck_done("SUSPEND", "SUSPEND");
+	clients_free(world.segment, row);
+	console_look_for_suspender(&world.env, 0);
+	ck_assert_uint_eq(suspended(), 0);
+}
+END_TEST
+
+/* --- Ctrl-C -------------------------------------------------------------- */
+
+START_TEST(a_cancel_request_ends_the_pause_that_is_waited_for)
+{
+	struct console_wait wait;
+
+	world_add_server(&world, "app", "joe", SERVER_ACTIVE);
+	world_query(&world, "PAUSE");
+	wait = world.order.wait;
+	ck_assert(console_cancel(&world.env, &wait));
+	ck_assert_uint_eq(paused(), 0);
+
+	world_query(&world, "PAUSE app");
+	wait = world.order.wait;
+	ck_assert(console_cancel(&world.env, &wait));
+	ck_assert_uint_eq(paused_database("app"), 0);
+}
+END_TEST
+
+START_TEST(a_cancel_request_of_who_does_not_wait_ends_a_pause_of_all)
+{
+	ck_done("PAUSE", "PAUSE");
+	ck_assert(!console_cancel(&world.env, NULL));
+	ck_assert_uint_eq(paused(), 0);
+
+	ck_done("PAUSE", "PAUSE");
+	atomic_store(&world.segment->state->shutdown,
+	    SHUTDOWN_WAIT_FOR_SERVERS);
+	ck_assert(!console_cancel(&world.env, NULL));
+	ck_assert_uint_eq(paused(), 1);
+}
+END_TEST
+
+/* --- several statements -------------------------------------------------- */
+
+static const struct {
+	const char *story, *text, *kinds;
+} several[] = {
+	{ "two reports", "SHOW STATE; SHOW STATE", "TDCTDCZ" },
+	{ "empty ones behind", "SHOW STATE;;\n ; ", "TDCZ" },
+	{ "the first error ends them", "RESUME; SHOW STATE", "EZ" },
+	{ "what was good before it stays", "PAUSE app; nonsense; SHOW STATE",
+	    "CEZ" },
+	{ "faked ones", "SET timezone = 'x'; SHOW timezone;", "NCTDCZ" },
+};
+
+START_TEST(several_statements)		/* for each of several */
+{
+	world_query(&world, several[_i].text);
+	ck_assert_int_eq(world.outcome, CONSOLE_DONE);
+	ck_assert_msg(strcmp(world.kinds, several[_i].kinds) == 0,
+	    "%s: %s", several[_i].story, world.kinds);
+}
+END_TEST
+
+START_TEST(what_is_behind_a_command_that_waits_runs_afterwards)
+{
+	uint32_t server = world_add_server(&world, "app", "joe",
+	    SERVER_ACTIVE);
+
+	world_query(&world, "PAUSE app; RELOAD; SHOW STATE");
+	ck_assert_int_eq(world.outcome, CONSOLE_WAIT);
+	segment_pool(world.segment, pools_find(world.segment, "app",
+	    "joe"))->server_count--;
+	servers_free(world.segment, server);
+	ck_looks(CONSOLE_FULFILLED);
+	go_on();
+	ck_assert_int_eq(world.outcome, CONSOLE_ASK_RELOAD);
+	ck_assert_str_eq(world.kinds, "C");
+	go_on();
+	ck_assert_int_eq(world.outcome, CONSOLE_DONE);
+	ck_assert_str_eq(world.kinds, "CTDCZ");
+}
+END_TEST
+
+/* --- SET, RESET ---------------------------------------------------------- */
+
+static const struct {
+	const char			*text;
+	enum console_setting_mode	 mode;
+	const char			*key, *value, *tag;
+} settings[] = {
+	{ "SET default_pool_size = 50;", CONSOLE_SET_VALUE,
+	    "default_pool_size", "50", "SET default_pool_size=50" },
+	{ "set query_timeout to '4.5'", CONSOLE_SET_VALUE, "query_timeout",
+	    "4.5", "SET query_timeout=4.5" },
+	{ "SET query_timeout = DEFAULT", CONSOLE_SET_DEFAULT,
+	    "query_timeout", "DEFAULT", "SET query_timeout=DEFAULT" },
+	{ "SET logfile = 'DEFAULT'", CONSOLE_SET_VALUE, "logfile", "DEFAULT",
+	    "SET logfile=DEFAULT" },
+	{ "RESET query_timeout", CONSOLE_SET_DEFAULT, "query_timeout", "",
+	    "RESET" },
+	{ "RESET all;", CONSOLE_SET_ALL_DEFAULT, "all", "", "RESET" },
+};
+
+START_TEST(a_setting_is_asked_for)	/* for each of settings */
+{
+	world_query(&world, settings[_i].text);
+	ck_assert_int_eq(world.outcome, CONSOLE_ASK_SET);
+	ck_assert_str_eq(world.kinds, "");
+	ck_assert_int_eq(world.order.setting, settings[_i].mode);
+	ck_assert_str_eq(world.order.key, settings[_i].key);
+	ck_assert_str_eq(world.order.value, settings[_i].value);
+	ck_assert_str_eq(world.order.tag, settings[_i].tag);
+	go_on();
+	ck_assert_str_eq(world.kinds, "CZ");
 }
 END_TEST
 
@@ -443,7 +755,7 @@ END_TEST
 START_TEST(help_names_all_there_is)
 {
 	static const char *const names[] = {
-#define REPORT(name, line) #name,
+#define REPORT(name, line, who) #name,
 #include "admin/reports.def"
 #undef REPORT
 #define COMMAND(name, argument, run, usage) usage,
@@ -472,13 +784,13 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, start, stop);
 	tcase_add_test(tests, lists_say_who_may_enter);
 	tcase_add_test(tests, with_auth_type_any_everybody_may_look);
 	tcase_add_test(tests, who_may_only_look_changes_nothing);
 	tcase_add_loop_test(tests, refusing, 0, ARRAY_LENGTH(invalid));
 	tcase_add_test(tests, a_very_long_text_is_cut_in_the_answer);
-	tcase_add_test(tests, what_comes_later_says_so);
 	tcase_add_test(tests, a_pause_without_servers_is_done_at_once);
 	tcase_add_test(tests, a_pause_waits_for_the_last_server);
 	tcase_add_test(tests, a_pause_of_one_database_leaves_the_others_alone);
@@ -488,6 +800,26 @@ main(void)
 	tcase_add_test(tests, a_database_is_disabled_and_enabled);
 	tcase_add_test(tests, a_reload_is_asked_for_and_answered_later);
 	tcase_add_loop_test(tests, shutting_down, 0, ARRAY_LENGTH(shutdowns));
+	tcase_add_test(tests,
+	    reconnect_marks_and_wait_close_waits_for_the_marked);
+	tcase_add_test(tests,
+	    kill_orders_clients_out_dooms_servers_and_pauses);
+	tcase_add_test(tests, an_order_is_void_for_who_has_the_row_later);
+	tcase_add_test(tests, a_global_kill_pauses_every_database_of_the_file);
+	tcase_add_test(tests, kill_client_finds_by_id_who_is_logged_in);
+	tcase_add_test(tests, a_suspend_waits_until_every_worker_has_flushed);
+	tcase_add_test(tests, paused_databases_are_not_suspended);
+	tcase_add_test(tests, a_suspension_ends_with_the_session_that_gave_it);
+	tcase_add_test(tests,
+	    a_cancel_request_ends_the_pause_that_is_waited_for);
+	tcase_add_test(tests,
+	    a_cancel_request_of_who_does_not_wait_ends_a_pause_of_all);
+	tcase_add_loop_test(tests, several_statements, 0,
+	    ARRAY_LENGTH(several));
+	tcase_add_test(tests,
+	    what_is_behind_a_command_that_waits_runs_afterwards);
+	tcase_add_loop_test(tests, a_setting_is_asked_for, 0,
+	    ARRAY_LENGTH(settings));
 	tcase_add_test(tests, faked_parameters_are_shown_to_everybody);
 	tcase_add_test(tests, setting_a_faked_parameter_is_ignored);
 	tcase_add_test(tests, the_login_tells_what_drivers_want);

@@ -243,6 +243,57 @@ START_TEST(who_is_not_in_cannot_leave)
 }
 END_TEST
 
+START_TEST(a_database_is_stopped_by_its_name)
+{
+	uint32_t row = databases_stop(segment, "db", DATABASE_PAUSED);
+	const struct database_row *database = &segment->databases[row];
+
+	ck_assert_uint_eq(row, databases_find(segment, "db"));
+	ck_assert_uint_eq(database->paused, 1);
+	ck_assert_uint_eq(database->disabled, 0);
+	ck_assert_uint_eq(databases_stop(segment, "db", DATABASE_DISABLED),
+	    row);
+	ck_assert_uint_eq(database->disabled, 1);
+	ck_assert(databases_release(segment, "db", DATABASE_PAUSED));
+	ck_assert(!databases_release(segment, "db", DATABASE_PAUSED));
+	ck_assert_uint_eq(database->disabled, 1);
+	ck_assert(databases_release(segment, "db", DATABASE_DISABLED));
+	ck_assert(!databases_release(segment, "other", DATABASE_PAUSED));
+	ck_assert_uint_eq(databases_find(segment, "other"), NO_ROW);
+}
+END_TEST
+
+START_TEST(all_databases_that_are_there_are_stopped)
+{
+	uint32_t gone = databases_make(segment, "gone");
+	uint32_t row = databases_make(segment, "db");
+
+	naming_take(segment);
+	databases_free(segment, gone);
+	naming_release(segment);
+	databases_stop_all(segment, DATABASE_PAUSED);
+	ck_assert_uint_eq(segment->databases[row].paused, 1);
+	ck_assert_uint_eq(segment->databases[gone].paused, 0);
+	/* Who makes the row anew is not stopped. */
+	ck_assert_uint_eq(databases_make(segment, "new"), gone);
+	ck_assert_uint_eq(segment->databases[gone].paused, 0);
+}
+END_TEST
+
+START_TEST(a_full_table_stops_nobody)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < ROWS; i++) {
+		snprintf(name, sizeof(name), "db%u", i);
+		databases_make(segment, name);
+	}
+	ck_assert_uint_eq(databases_stop(segment, "more", DATABASE_PAUSED),
+	    NO_ROW);
+	ck_assert(!databases_release(segment, "more", DATABASE_PAUSED));
+}
+END_TEST
+
 START_TEST(an_index_that_points_beyond_the_table_aborts)
 {
 	for (uint32_t i = 0; i < 2 * ROWS; i++)
@@ -275,6 +326,9 @@ main(void)
 	tcase_add_test(tests, a_full_table_takes_no_more_and_loses_nothing);
 	tcase_add_test(tests, processes_that_make_the_same_names_agree);
 	tcase_add_test(tests, a_maker_that_dies_leaves_the_names_usable);
+	tcase_add_test(tests, a_database_is_stopped_by_its_name);
+	tcase_add_test(tests, all_databases_that_are_there_are_stopped);
+	tcase_add_test(tests, a_full_table_stops_nobody);
 	tcase_add_test_raise_signal(tests,
 	    an_index_that_points_beyond_the_table_aborts, SIGABRT);
 	suite_add_tcase(suite, tests);
