@@ -70,6 +70,7 @@ struct reload {
 	unsigned	 queued;
 	struct files	*files;		/* what the configuration is made of */
 	struct overrides overrides;	/* by SET */
+	bool		 is_elsewhere;	/* files: by SET conffile */
 	struct file_stamp auth_stamp;	/* last look, settled when it stays */
 	struct file_stamp auth_failed;	/* told already */
 };

@@ -208,6 +208,19 @@ note_overrides(struct reload *reload)
 	log_info("%s", reload->notice);
 }
 
+/* SET conffile says which; RESET goes back to the first. */
+static const char *
+path_to_read(const struct supervisor *supervisor)
+{
+	const struct reload *reload = &supervisor->reload;
+	const char *path = overrides_find(&reload->overrides, "conffile");
+
+	if (path != NULL)
+		return path;
+	return reload->is_elsewhere ? supervisor->options->config_path :
+	    supervisor->config->conffile;
+}
+
 static void
 run_reload(struct supervisor *supervisor)
 {
@@ -219,8 +232,8 @@ run_reload(struct supervisor *supervisor)
 
 	service_reloading(&supervisor->service, clock_now());
 	overrides_put(&reload->overrides, files);
-	config = parse(supervisor, files, supervisor->config->conffile,
-	    &bundle, &error);
+	config = parse(supervisor, files, path_to_read(supervisor), &bundle,
+	    &error);
 	if (config == NULL) {
 		files_free(files);
 		log_failure(&error);
@@ -231,6 +244,8 @@ run_reload(struct supervisor *supervisor)
 		return;
 	}
 	replace_files(supervisor, files);
+	reload->is_elsewhere = overrides_find(&reload->overrides,
+	    "conffile") != NULL;
 	note_overrides(reload);
 	put_into_force(supervisor, config, bundle, true);
 }

@@ -1,8 +1,9 @@
 /*
  * Commands of the console that reach into every worker: RECONNECT,
- * WAIT_CLOSE, KILL, KILL_CLIENT, SUSPEND, and Ctrl-C on one that waits.
+ * WAIT_CLOSE, KILL, KILL_CLIENT, SUSPEND, SET, and Ctrl-C on one that waits.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -414,6 +415,179 @@ START_TEST(only_the_death_of_the_admins_worker_ends_a_suspension)
 }
 END_TEST
 
+/* --- SET, RESET, RELOAD -------------------------------------------------- */
+
+/* What every worker, by some console that it got, says of a setting. */
+static void
+ck_setting(const char *key, const char *value)
+{
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		PGconn *other = connect_console(pooler);
+
+		ck_assert_str_eq(show_value(other, "CONFIG", "key", key,
+		    "value"), value);
+		disconnect(other);
+	}
+}
+
+START_TEST(a_setting_holds_for_all_workers_until_reset)
+{
+	static const char *const ends[] = { "SET query_timeout = DEFAULT",
+	    "RESET query_timeout", "RESET ALL" };
+	char words[512] = "";
+
+	start("query_timeout = 300\n");
+	PQsetNoticeProcessor(console, note_word, words);
+	ck_query_tag(console, "SET query_timeout = '17'",
+	    "SET query_timeout=17");
+	ck_setting("query_timeout", "17");
+	ck_assert_str_eq(words, "");
+	/* Two statements; and a reload leaves it and says so. */
+	ck_query_tag(console, "SET query_timeout TO 18; RELOAD;", "RELOAD");
+	ck_assert_msg(strstr(words, "query_timeout=18") != NULL, "%s", words);
+	ck_setting("query_timeout", "18");
+	ck_query_ok(console, ends[_i]);
+	ck_setting("query_timeout", "300");
+	words[0] = '\0';
+	ck_query_tag(console, "RELOAD", "RELOAD");
+	ck_assert_str_eq(words, "");
+	PQsetNoticeProcessor(console, ignore_word, NULL);
+}
+END_TEST
+
+START_TEST(a_setting_has_effect_and_outlives_its_worker)
+{
+	pid_t victim;
+
+	start("default_pool_size = 4\n");
+	ck_query_tag(console, "SET default_pool_size = 1",
+	    "SET default_pool_size=1");
+	ck_query_ok(clients[0], "begin");
+	ck_assert(PQsendQuery(clients[1], "select 1"));
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_waiting") == 1 && show_number(console, "POOLS", "database",
+	    "shop", "sv_idle") == 0);
+	ck_query_ok(clients[0], "commit");
+	ck_finish_ok(clients[1]);
+	victim = (pid_t)show_number(console, "WORKERS", "slot", "0", "pid");
+	kill(victim, SIGKILL);
+	wait_until(!process_alive(victim));
+	ck_setting("default_pool_size", "1");
+}
+END_TEST
+
+static const struct {
+	const char	*sql, *sqlstate, *message;
+} bad_settings[] = {
+	{ "SET no_such_thing = 1", "08P01", "SET failed" },
+	{ "SET default_pool_size = many", "08P01", "SET failed" },
+	{ "SET default_pool_size = 3; SET pool_mode = none", "08P01",
+	    "SET failed" },
+	{ "RESET", "08P01", "invalid command 'RESET', use SHOW HELP;" },
+	{ "SET pool_mode", "08P01",
+	    "invalid command 'SET pool_mode', use SHOW HELP;" },
+};
+
+START_TEST(a_bad_setting_changes_nothing)
+{
+	start("default_pool_size = 4\n");
+	ck_query_fails(console, bad_settings[_i].sql,
+	    bad_settings[_i].sqlstate, bad_settings[_i].message);
+	ck_setting("pool_mode", "transaction");
+	ck_query_ok(console, "RESET ALL");
+	ck_setting("default_pool_size", "4");
+}
+END_TEST
+
+START_TEST(what_needs_a_restart_is_not_set)
+{
+	char words[512] = "";
+
+	start("");
+	PQsetNoticeProcessor(console, note_word, words);
+	ck_query_tag(console, "SET listen_port = 1", "SET listen_port=1");
+	ck_assert_msg(strstr(words, "restart") != NULL, "%s", words);
+	PQsetNoticeProcessor(console, ignore_word, NULL);
+	ck_setting("listen_port", text("%d", pooler->port));
+}
+END_TEST
+
+START_TEST(another_file_is_read_by_the_next_reload)
+{
+	char other[200];
+
+	start("query_timeout = 300\n");
+	snprintf(other, sizeof(other), "%s.other", pooler->ini);
+	ck_assert_int_eq(rename(pooler->ini, other), 0);
+	pooler_rewrite(pooler, &(struct recipe){ .workers = 4,
+	    .settings = "query_timeout = 400\n" });
+	ck_query_tag(console, text("SET conffile = '%s'", other),
+	    text("SET conffile=%s", other));
+	ck_query_tag(console, "RELOAD", "RELOAD");
+	ck_setting("query_timeout", "300");
+	ck_query_tag(console, "RESET conffile; RELOAD", "RELOAD");
+	ck_setting("query_timeout", "400");
+}
+END_TEST
+
+START_TEST(a_changed_auth_file_is_read_without_a_reload)
+{
+	static const char settings[] = "auth_type = plain\n";
+	const char *databases = text("shop = %s user=app", world_place());
+	PGconn *conn;
+
+	pooler = pooler_start(.workers = 4, .settings = settings,
+	    .databases = databases);
+	ck_login_fails(pooler, "user=late password=one dbname=shop", "08P01",
+	    "password authentication failed");
+	pooler_rewrite(pooler, &(struct recipe){ .workers = 4,
+	    .settings = settings, .databases = databases,
+	    .userlist = "\"late\" \"one\"\n" });
+	pooler_await_log(pooler, "the auth file has changed, read it again");
+	/* Not all workers have it at the same instant. */
+	for (unsigned i = 0; i < CLIENTS; i++)
+		wait_until((conn = PQconnectdb(login_string(pooler,
+		    "user=late password=one dbname=shop"))) != NULL &&
+		    (PQstatus(conn) == CONNECTION_OK || (PQfinish(conn),
+		    false)) && (PQfinish(conn), true));
+	/* A broken one is told once, and what was read before counts. */
+	pooler_rewrite(pooler, &(struct recipe){ .workers = 4,
+	    .settings = settings, .databases = databases,
+	    .userlist = "\"late\" \"one\n" });
+	pooler_await_log(pooler, "the auth file has changed and is broken");
+	ck_login_ok(pooler, "user=late password=one dbname=shop");
+}
+END_TEST
+
+START_TEST(a_reload_throws_everybody_out_of_a_removed_database)
+{
+	const char *databases = text("shop = %s\nbar = %s", world_place(),
+	    world_place());
+	PGconn *bars[CLIENTS];
+
+	pooler = pooler_start(.workers = 4, .databases = databases);
+	console = connect_console(pooler);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		bars[i] = connect_as(pooler, "user=app dbname=bar");
+		ck_query_ok(bars[i], i < 4 ? "begin" : "select 1");
+	}
+	/* Even if it is paused: that goes with it. */
+	ck_query_tag(console, "DISABLE bar", "DISABLE");
+	pooler_rewrite(pooler, &(struct recipe){ .workers = 4 });
+	ck_query_tag(console, "RELOAD", "RELOAD");
+	for (unsigned i = 0; i < CLIENTS; i++)
+		ck_last_word(bars[i], "database removed");
+	wait_until(show_count(console, "SERVERS", "database", "bar") == 0 &&
+	    show_count(console, "CLIENTS", "database", "bar") == 0);
+	pooler_await_log(pooler, "dropping database 'bar'");
+	/* One of that name that comes back is a new one. */
+	pooler_rewrite(pooler, &(struct recipe){ .workers = 4,
+	    .databases = databases });
+	ck_query_tag(console, "RELOAD", "RELOAD");
+	ck_login_ok(pooler, "user=app dbname=bar");
+}
+END_TEST
+
 /* --- Ctrl-C -------------------------------------------------------------- */
 
 static void
@@ -494,6 +668,7 @@ main(void)
 	TCase *marks = world_case(suite, "reconnect", 60);
 	TCase *kills = world_case(suite, "kill", 60);
 	TCase *suspends = world_case(suite, "suspend", 60);
+	TCase *settings = world_case(suite, "settings", 60);
 	TCase *cancels = world_case(suite, "ctrl-c", 60);
 
 	tcase_add_test(marks, reconnect_takes_every_server_out_of_use);
@@ -513,6 +688,17 @@ main(void)
 	tcase_add_test(suspends, signals_know_a_suspension);
 	tcase_add_test(suspends,
 	    only_the_death_of_the_admins_worker_ends_a_suspension);
+	tcase_add_loop_test(settings,
+	    a_setting_holds_for_all_workers_until_reset, 0, 3);
+	tcase_add_test(settings, a_setting_has_effect_and_outlives_its_worker);
+	tcase_add_loop_test(settings, a_bad_setting_changes_nothing, 0,
+	    ARRAY_LENGTH(bad_settings));
+	tcase_add_test(settings, what_needs_a_restart_is_not_set);
+	tcase_add_test(settings, another_file_is_read_by_the_next_reload);
+	tcase_add_test(settings,
+	    a_changed_auth_file_is_read_without_a_reload);
+	tcase_add_test(settings,
+	    a_reload_throws_everybody_out_of_a_removed_database);
 	tcase_add_loop_test(cancels, ctrl_c_answers_a_command_that_waits, 0,
 	    ARRAY_LENGTH(waits));
 	tcase_add_test(cancels,
