@@ -61,6 +61,10 @@ may_go(const struct client *client)
 		return client->server != NULL && has_read_all(client) &&
 		    client->header_length == 0 &&
 		    relay_is_at_rest(client->server);
+	case CLIENT_CONSOLE:
+		/* A shutdown leaves the console open to its end. */
+		return !is_shutting_down(sessions) && has_read_all(client) &&
+		    !client->console_waits;
 	default:
 		return false;
 	}

@@ -528,7 +528,8 @@ reload_forget(struct supervisor *supervisor, unsigned slot)
 		if (reload->queue[i].asker.slot == slot)
 			reload->queue[i].asker.slot = ASKER_NOBODY;
 	reload->waits_for &= ~(UINT64_C(1) << slot);
-	reload->births &= ~(UINT64_C(1) << slot);
+	if (slot >= supervisor->wanted)	/* else another one will be born */
+		reload->births &= ~(UINT64_C(1) << slot);
 	finish_if_done(supervisor);
 }
 

@@ -85,16 +85,19 @@ tell_to_retire(struct supervisor *supervisor, unsigned slot, bool retires)
 		    retires ? "retire" : "stay");
 }
 
-/* The worker itself goes on only from STARTING to SERVING. */
+/*
+ * The worker itself goes on only from STARTING to SERVING.  One that was about
+ * to end may do so nevertheless, and is replaced: it says that it serves, or
+ * the one that follows it does.
+ */
 static void
 keep(struct supervisor *supervisor, unsigned slot)
 {
 	struct roster_row *row = &supervisor->segment->roster[slot];
 
-	if (supervisor->children.row[slot].pid == 0) {
-		supervisor->reload.births |= UINT64_C(1) << slot;
+	supervisor->reload.births |= UINT64_C(1) << slot;
+	if (supervisor->children.row[slot].pid == 0)
 		return;
-	}
 	atomic_store(&row->retired_at, 0);
 	atomic_store(&row->phase, ROSTER_SERVING);
 	tell_to_retire(supervisor, slot, false);

@@ -244,6 +244,15 @@ adopt_config(struct worker *worker, const struct order *order, int fd)
 }
 
 static void
+say_that_it_serves(struct worker *worker)
+{
+	struct order ready = { .kind = ORDER_READY };
+
+	if (!send_order(worker, &ready))
+		log_error("the supervisor does not listen");
+}
+
+static void
 obey(struct worker *worker, const struct order *order, int fd)
 {
 	switch ((enum order_kind)order->kind) {
@@ -258,6 +267,8 @@ obey(struct worker *worker, const struct order *order, int fd)
 		return;
 	case ORDER_RETIRE:
 		gate_retire(worker->gate, order->mode != 0);
+		if (order->mode == 0)
+			say_that_it_serves(worker);
 		return;
 	case ORDER_ANSWER:
 		desk_answer(worker->desk, order);
@@ -513,7 +524,6 @@ int
 worker_run(const struct inheritance *inheritance)
 {
 	struct worker *worker = memory_get(sizeof(*worker));
-	struct order ready = { .kind = ORDER_READY };
 	uint32_t phase = ROSTER_STARTING;
 	struct error error;
 
@@ -533,8 +543,7 @@ worker_run(const struct inheritance *inheritance)
 	/* It may have to retire before it has begun. */
 	atomic_compare_exchange_strong(&worker->roster->phase, &phase,
 	    ROSTER_SERVING);
-	if (!send_order(worker, &ready))
-		log_error("the supervisor does not listen");
+	say_that_it_serves(worker);
 	loop_run(worker->loop);
 	return 0;
 }

@@ -129,7 +129,7 @@ START_TEST(drain_timeout_limits_how_long_it_takes)
 	pooler_rewrite(pooler, &(struct recipe){ .workers = 1,
 	    .settings = "drain_timeout = 1\n" });
 	ck_query_ok(console, "RELOAD");
-	/* The console may be one of those that are sent home. */
+	/* The console may be among those that are sent home. */
 	wait_until(pooler_children(pooler, pids, MOST) == 1);
 	for (int i = 0; i < 9; i++)
 		disconnect(clients[i]);
