@@ -1,7 +1,8 @@
 /*
- * SHOW CLIENTS, SHOW SERVERS, SHOW SOCKETS: one line for each connection.
+ * SHOW CLIENTS, SHOW SERVERS, SHOW SOCKETS, SHOW ACTIVE_SOCKETS, SHOW FDS:
+ * one line for each connection.
  *
- * All three have the same first 21 columns and are made in the same way:
+ * All but the last have the same first 21 columns and are made in the same way:
  * rows become lines, lines are sorted by pool and state, lines are shown.
  */
 #include <inttypes.h>
@@ -370,4 +371,83 @@ const struct show show_SERVERS = {
 };
 const struct show show_SOCKETS = {
 	columns, SOCKET_COLUMNS, fill_sockets, NULL
+};
+
+/* Bytes under way are their worker's: for all we know here there are none. */
+static bool
+fill_active_sockets(const struct console_env *env, struct report *report)
+{
+	return true;
+}
+
+const struct show show_ACTIVE_SOCKETS = {
+	columns, SOCKET_COLUMNS, fill_active_sockets, NULL
+};
+
+/* --- SHOW FDS ------------------------------------------------------------ */
+
+static const struct report_column fds_columns[] = {
+	{ "fd", REPORT_INT },
+	{ "task", REPORT_TEXT },
+	{ "user", REPORT_TEXT },
+	{ "database", REPORT_TEXT },
+	{ "addr", REPORT_TEXT },
+	{ "port", REPORT_INT },
+	{ "cancel", REPORT_INT64 },
+	{ "link", REPORT_INT },
+	{ "client_encoding", REPORT_TEXT },
+	{ "std_strings", REPORT_TEXT },
+	{ "datestyle", REPORT_TEXT },
+	{ "timezone", REPORT_TEXT },
+	{ "password", REPORT_TEXT },
+	{ "scram_client_key", REPORT_BYTES },
+	{ "scram_server_key", REPORT_BYTES },
+};
+#define FDS_TOLD 6		/* columns up to the port */
+
+/*
+ * Descriptors are each worker's own numbers, and whoever needs the rest for
+ * anything would have to be told secrets: null.
+ */
+static void
+show_fds_of(struct report *report, const struct lines *lines,
+    const char *task)
+{
+	for (size_t i = 0; i < lines->count; i++) {
+		const struct line *line = &lines->list[i];
+
+		report_null(report);
+		report_text(report, task);
+		report_text(report, line->user);
+		report_text(report, line->database);
+		show_address(report, &line->remote);
+		for (unsigned j = FDS_TOLD; j < report->width; j++)
+			report_null(report);
+		report_end_row(report);
+	}
+}
+
+static bool
+fill_fds(const struct console_env *env, struct report *report)
+{
+	const struct state *state = env->segment->state;
+	uint32_t clients = atomic_load(&state->clients_used);
+	uint32_t servers = atomic_load(&state->servers_used);
+	struct lines lines;
+
+	if (!lines_begin(&lines, env, false, clients))
+		return false;
+	collect_clients(&lines, env, clients);
+	show_fds_of(report, &lines, "client");
+	lines_free(&lines);
+	if (!lines_begin(&lines, env, false, servers))
+		return false;
+	collect_servers(&lines, env, servers);
+	show_fds_of(report, &lines, "server");
+	lines_free(&lines);
+	return true;
+}
+
+const struct show show_FDS = {
+	fds_columns, ARRAY_LENGTH(fds_columns), fill_fds, NULL
 };

@@ -299,7 +299,7 @@ static const char *const deeds[] = {
 	"PAUSE", "PAUSE shop", "RESUME", "RESUME shop", "RELOAD",
 	"SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS", "SET max_client_conn = 5",
 	"RECONNECT", "DISABLE shop", "ENABLE shop", "KILL shop", "SUSPEND",
-	"WAIT_CLOSE",
+	"WAIT_CLOSE", "KILL_CLIENT 1", "KILL",
 };
 
 START_TEST(one_who_may_only_look_cannot_act)
@@ -311,6 +311,8 @@ START_TEST(one_who_may_only_look_cannot_act)
 		ck_query_fails(watcher, deeds[i], "08P01",
 		    "admin access needed");
 	ck_query_ok(watcher, "SHOW POOLS");
+	ck_query_fails(watcher, "SHOW FDS", "08P01", "admin access needed");
+	ck_query_ok(connect_console(pooler), "SHOW FDS");
 }
 END_TEST
 
@@ -335,6 +337,14 @@ static const struct {
 	{ "DISABLE pgbouncer", "cannot disable admin db: pgbouncer" },
 	{ "ENABLE", "a database is required" },
 	{ "ENABLE nowhere", "no such database: nowhere" },
+	{ "RECONNECT nowhere", "no such database: nowhere" },
+	{ "RECONNECT pgbouncer", "cannot reconnect admin db: pgbouncer" },
+	{ "KILL nowhere", "no such database: nowhere" },
+	{ "KILL pgbouncer", "cannot kill admin db: pgbouncer" },
+	{ "WAIT_CLOSE nowhere", "no such database: nowhere" },
+	{ "WAIT_CLOSE pgbouncer", "cannot wait in admin db: pgbouncer" },
+	{ "SUSPEND now", "invalid command 'SUSPEND now', use SHOW HELP;" },
+	{ "SET no_such_thing = 1", "SET failed" },
 };
 
 START_TEST(mistakes_are_answered_in_these_words)

@@ -80,6 +80,13 @@ static const struct {
 	{ "SHOW SERVERS", CONNECTION, 21 },
 	{ "SHOW SOCKETS", CONNECTION "recv_pos=i pkt_pos=i pkt_remain=i "
 	    "send_pos=i send_remain=i pkt_avail=i send_avail=i ", 28 },
+	{ "SHOW ACTIVE_SOCKETS", CONNECTION "recv_pos=i pkt_pos=i "
+	    "pkt_remain=i send_pos=i send_remain=i pkt_avail=i send_avail=i ",
+	    28 },
+	{ "SHOW MEM", "name=s size=i used=i free=i memtotal=i ", 5 },
+	{ "SHOW FDS", "fd=i task=s user=s database=s addr=s port=i cancel=q "
+	    "link=i client_encoding=s std_strings=s datestyle=s timezone=s "
+	    "password=s scram_client_key=b scram_server_key=b ", 15 },
 	{ "SHOW POOLS", "database=s user=s cl_active=i cl_waiting=i "
 	    "cl_active_cancel_req=i cl_waiting_cancel_req=i sv_active=i "
 	    "sv_active_cancel=i sv_being_canceled=i sv_idle=i sv_used=i "
@@ -138,6 +145,8 @@ type_letter(uint32_t oid)
 		return 'q';
 	case 1700:
 		return 'N';
+	case 17:
+		return 'b';
 	default:
 		return '?';
 	}
@@ -275,6 +284,7 @@ START_TEST(rows_with_wild_indexes_do_no_harm)
 	static const char *const reports[] = {
 		"SHOW POOLS", "SHOW CLIENTS", "SHOW SERVERS", "SHOW SOCKETS",
 		"SHOW USERS", "SHOW DATABASES", "SHOW LISTS", "SHOW WORKERS",
+		"SHOW MEM", "SHOW FDS", "SHOW ACTIVE_SOCKETS",
 	};
 
 	world.segment->clients[client].server = 0x7fffffff;
@@ -386,6 +396,55 @@ START_TEST(clients_come_by_pool_and_state_and_only_when_logged_in)
 	ck_cell(6, "user", "(nouser)");
 	ck_cell(7, "user", "joe");
 	ck_cell(7, "send_avail", "0");
+}
+END_TEST
+
+START_TEST(descriptors_come_without_secrets)
+{
+	static const char *const empty[] = { "fd", "cancel", "link",
+	    "client_encoding", "password", "scram_client_key",
+	    "scram_server_key" };
+	uint32_t server = world_add_server(&world, "zoo", "joe",
+	    SERVER_ACTIVE);
+
+	world.segment->servers[server].backend_secret = 4711;
+	world_add_client(&world, "zoo", "joe", CLIENT_IDLE);
+	world_query(&world, "SHOW FDS");
+	ck_assert_uint_eq(world.rows, 2);
+	ck_cell(0, "task", "client");
+	ck_cell(1, "task", "server");
+	for (unsigned i = 0; i < 2; i++) {
+		ck_cell(i, "user", "joe");
+		ck_cell(i, "database", "zoo");
+		for (size_t k = 0; k < ARRAY_LENGTH(empty); k++)
+			ck_cell(i, empty[k], NULL);
+	}
+}
+END_TEST
+
+START_TEST(memory_is_that_of_rows)
+{
+	static const char *const names[] = { "user_cache",
+	    "credentials_cache", "db_cache", "peer_cache", "peer_pool_cache",
+	    "pool_cache", "outstanding_request_cache", "server_cache",
+	    "client_cache", "iobuf_cache", "var_list_cache",
+	    "server_prepared_statement_cache" };
+	char size[24];
+
+	world_add_server(&world, "zoo", "joe", SERVER_ACTIVE);
+	clients_free(world.segment, world_add_client(&world, "zoo", "joe",
+	    CLIENT_IDLE));
+	world_query(&world, "SHOW MEM");
+	ck_assert_uint_eq(world.rows, ARRAY_LENGTH(names));
+	for (unsigned i = 0; i < world.rows; i++)
+		ck_cell(i, "name", names[i]);
+	snprintf(size, sizeof(size), "%zu", sizeof(struct server_row));
+	ck_cell(7, "size", size);
+	ck_cell(7, "used", "1");
+	ck_cell(7, "memtotal", size);
+	ck_cell(8, "used", "0");
+	ck_cell(8, "free", "1");
+	ck_cell(9, "memtotal", "0");
 }
 END_TEST
 
@@ -824,6 +883,8 @@ main(void)
 	tcase_add_test(tests, a_client_and_its_server_point_at_each_other);
 	tcase_add_test(tests,
 	    clients_come_by_pool_and_state_and_only_when_logged_in);
+	tcase_add_test(tests, descriptors_come_without_secrets);
+	tcase_add_test(tests, memory_is_that_of_rows);
 	tcase_add_test(tests, servers_come_by_pool_and_state);
 	tcase_add_test(tests, freed_rows_are_not_listed);
 	tcase_add_test(tests,
