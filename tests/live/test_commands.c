@@ -588,6 +588,35 @@ START_TEST(a_reload_throws_everybody_out_of_a_removed_database)
 }
 END_TEST
 
+static const char *const broken[] = {
+	"default_pool_size = many\n", "no_such_parameter = 1\n",
+	"a line without sense\n", "%include /nowhere/at/all\n",
+	"auth_file = /nowhere/at/all\n", "pool_mode = none\n",
+	"max_client_conn = 100000000\n",
+};
+
+START_TEST(a_broken_file_is_not_noticed_under_load)
+{
+	struct crowd_plan plan = { .clients = 12, .statements = 2 };
+	struct crowd_result result;
+	struct crowd *crowd;
+
+	start("default_pool_size = 4\n");
+	crowd = crowd_start(pooler, &plan);
+	for (size_t i = 0; i < ARRAY_LENGTH(broken); i++) {
+		crowd_await_progress(crowd, 1);
+		pooler_rewrite(pooler, &(struct recipe){ .workers = 4,
+		    .databases = text("bar = %s", world_place()),
+		    .settings = broken[i] });
+		ck_query_fails(console, "RELOAD", "F0000",
+		    "RELOAD failed, see logs for additional details");
+		ck_setting("default_pool_size", "4");
+	}
+	result = crowd_stop(crowd);
+	ck_crowd_well(&result);
+}
+END_TEST
+
 /* --- Ctrl-C -------------------------------------------------------------- */
 
 static void
@@ -699,6 +728,7 @@ main(void)
 	    a_changed_auth_file_is_read_without_a_reload);
 	tcase_add_test(settings,
 	    a_reload_throws_everybody_out_of_a_removed_database);
+	tcase_add_test(settings, a_broken_file_is_not_noticed_under_load);
 	tcase_add_loop_test(cancels, ctrl_c_answers_a_command_that_waits, 0,
 	    ARRAY_LENGTH(waits));
 	tcase_add_test(cancels,
