@@ -11,7 +11,8 @@ static const struct {
 	{ ROSTER_STARTING, "starting" },
 	{ ROSTER_SERVING, "serving" },
 	{ ROSTER_DEAD, "dead" },
-	{ 4, "unknown" },
+	{ ROSTER_RETIRING, "retiring" },
+	{ 5, "unknown" },
 	{ UINT32_MAX, "unknown" },
 };
 
