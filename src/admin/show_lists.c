@@ -45,7 +45,7 @@ show_all(const struct console_env *env, struct report *report,
 	show_items(report, "users", names[1].count);
 	show_items(report, "peers", env->config->peer_count);
 	show_items(report, "pools", census->count);
-	show_items(report, "peer_pools", 0);
+	show_items(report, "peer_pools", env->config->peer_count);
 	show_connections(env, report, census);
 	show_items(report, "dns_names", hosts_count(env->segment));
 	show_items(report, "dns_zones", 0);

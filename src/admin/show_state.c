@@ -119,8 +119,26 @@ static const struct report_column dns_zones_columns[] = {
 	{ "count", REPORT_INT },
 };
 
+static bool
+fill_peer_pools(const struct console_env *env, struct report *report)
+{
+	for (size_t i = 0; i < env->config->peer_count; i++) {
+		int id = env->config->peers[i].id;
+		struct peer_counts counts = peers_count(env->segment,
+		    (uint32_t)id);
+
+		report_int(report, id);
+		report_int(report, (int32_t)counts.active);
+		report_int(report, (int32_t)counts.waiting);
+		report_int(report, (int32_t)counts.active);
+		report_int(report, 0);
+		report_end_row(report);
+	}
+	return true;
+}
+
 const struct show show_PEER_POOLS = {
-	peer_pools_columns, ARRAY_LENGTH(peer_pools_columns), fill_nothing,
+	peer_pools_columns, ARRAY_LENGTH(peer_pools_columns), fill_peer_pools,
 	NULL
 };
 const struct show show_DNS_ZONES = {

@@ -328,7 +328,6 @@ static bool
 read_peer(struct load *load, const struct ini_entry *entry,
     struct error *error)
 {
-	note_no_effect("section [peers]", load);
 	return entries_read_peer(&load->reading, entry,
 	    &load->peers[load->config->peer_count++], error);
 }

@@ -105,7 +105,6 @@ static const struct setting user_settings[] = {
 
 #define PEER(field) offsetof(struct config_peer, field)
 
-/* [peers] as a whole has no effect yet; config.c says so. */
 static const struct setting peer_settings[] = {
 	{ "host", &kind_TEXT, PEER(host), ANY, NOW, NULL },
 	{ "port", &kind_COUNT, PEER(port), PORT, NOW, "invalid port" },

@@ -245,6 +245,7 @@ repair_after_death(struct segment *segment, uint32_t slot, usec_t now)
 
 	/* Before their rows: who sees them gone may take their places. */
 	pools_forget_clients(segment, slot);
+	peers_forget(segment, slot);
 	clients_free_half_done(segment, slot);
 	servers_free_half_done(segment, slot);
 	for (uint32_t row = 0; row < clients_used(segment); row++)

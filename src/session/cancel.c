@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/invariant.h"
+#include "session/forward.h"
 #include "session/route.h"
 #include "session/server.h"
 
@@ -178,6 +179,7 @@ cancel_begin(struct client *client, const struct backend_key *key)
 	struct sessions *sessions = client->sessions;
 	struct pool_caller caller = sessions_caller(sessions);
 	uint64_t wanted = (uint64_t)key->pid << 32 | key->secret;
+	int peer_id = sessions->config->peer_id;
 	uint32_t row = NO_ROW, link, target;
 	const struct server_row *server;	/* the link: a copy */
 	struct cancel *cancel;
@@ -185,6 +187,17 @@ cancel_begin(struct client *client, const struct backend_key *key)
 	client_enter(client, CLIENT_CANCEL);
 	if (wanted != 0)
 		row = segment_find_cancel_key(sessions->segment, wanted);
+	/* One that was passed on has been changed on its way. */
+	if (row == NO_ROW && peer_id != 0 &&
+	    forward_key_peer(wanted) == peer_id) {
+		wanted = forward_key_given(wanted);
+		row = segment_find_cancel_key(sessions->segment, wanted);
+	}
+	if (row == NO_ROW && peer_id != 0 &&
+	    forward_key_peer(wanted) != peer_id) {
+		forward_begin(client, wanted);
+		return;
+	}
 	if (row == NO_ROW) {
 		client_close(client, "failed cancel request");
 		return;
@@ -208,7 +221,9 @@ cancel_begin(struct client *client, const struct backend_key *key)
 	server = segment_server(sessions->segment, link);
 	cancel = calloc(1, sizeof(*cancel));
 	if (cancel == NULL) {
-		(void)!pool_end_cancel(&caller, link, &target);
+		if (pool_end_cancel(&caller, link, &target) &&
+		    server_get(sessions, target) != NULL)
+			server_release(server_get(sessions, target));
 		client_close(client, "out of memory");
 		return;
 	}

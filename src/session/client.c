@@ -10,6 +10,7 @@
 
 #include "base/invariant.h"
 #include "session/cancel.h"
+#include "session/forward.h"
 #include "session/login.h"
 #include "session/relay.h"
 #include "session/server.h"
@@ -372,6 +373,7 @@ let_go(struct client *client, enum client_phase phase)
 		return;
 	case CLIENT_CANCEL:
 		cancel_abandon(client->cancel);
+		forward_abandon(client->sessions, client);
 		return;
 	default:
 		return;

@@ -10,6 +10,7 @@
 #include "base/invariant.h"
 #include "base/memory.h"
 #include "session/cancel.h"
+#include "session/forward.h"
 #include "session/keys.h"
 #include "session/server.h"
 #include "wire/framing.h"
@@ -84,13 +85,14 @@ fail(struct client *client, const char *text)
 /* --- let in -------------------------------------------------------------- */
 
 static uint64_t
-make_cancel_key(void)
+make_cancel_key(const struct config *config)
 {
 	uint64_t key;
 
 	do {
 		INVARIANT(RAND_bytes((unsigned char *)&key, sizeof(key)) == 1);
 		key &= UINT64_C(0x7fffffffffffffff);
+		key = forward_mark_key(key, config->peer_id);
 	} while (key == 0);
 	return key;
 }
@@ -138,7 +140,7 @@ append_notice(const struct client *client, struct buffer *reply)
 static bool
 append_end(struct client *client, struct buffer *reply)
 {
-	uint64_t key = make_cancel_key();
+	uint64_t key = make_cancel_key(client->sessions->config);
 	struct backend_key pair = { (uint32_t)(key >> 32), (uint32_t)key };
 	uint8_t memory[64];
 	struct writer writer = writer_of(memory, sizeof(memory));

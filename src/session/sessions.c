@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "pool/retire.h"
 #include "session/cancel.h"
+#include "session/forward.h"
 #include "session/client.h"
 #include "session/drain.h"
 #include "session/login.h"
@@ -464,7 +465,8 @@ sessions_are_over(struct sessions *sessions)
 {
 	const struct segment *segment = sessions->segment;
 
-	if (has_clients(sessions) || sessions->cancels != NULL)
+	if (has_clients(sessions) || sessions->cancels != NULL ||
+	    sessions->forwards != NULL)
 		return false;
 	for (uint32_t row = 0; row < servers_used(sessions); row++) {
 		const struct server_row *server = &segment->servers[row];
@@ -495,6 +497,7 @@ sessions_tick(struct sessions *sessions)
 			client_tick(sessions->clients[row]);
 	drain_tick(sessions);
 	cancel_tick(sessions);
+	forward_tick(sessions);
 	lookup_tick(sessions);
 	/* One that is about to end leaves that to the others. */
 	if (!retires(sessions) || has_clients(sessions)) {
@@ -510,6 +513,7 @@ sessions_configure(struct sessions *sessions, const struct config *config)
 	sessions->config_epoch++;
 	sessions->made_standing_pools = false;
 	set_socket_options(sessions);
+	forward_configure(sessions);
 	for (uint32_t row = 0; row < pools_used(sessions); row++)
 		if (sessions->views[row] != NULL)
 			pool_view_refresh(sessions, sessions->views[row]);
@@ -556,6 +560,7 @@ sessions_end_of_turn(struct sessions *sessions)
 	report_flushed(sessions);
 	sweep_descriptors(sessions);
 	cancel_free_closed(sessions);
+	forward_free_closed(sessions);
 	while (sessions->closed_clients != NULL) {
 		struct client *client = sessions->closed_clients;
 

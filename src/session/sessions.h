@@ -17,6 +17,7 @@
 #include "shm/segment.h"
 
 struct cancel;
+struct forward;
 struct client;
 struct pool_view;
 struct server;
@@ -77,6 +78,8 @@ struct sessions {
 	struct server			*closed_servers; /* of this turn */
 	struct cancel			*cancels;	/* under way */
 	struct cancel			*closed_cancels;
+	struct forward			*forwards;	/* to peers */
+	struct forward			*closed_forwards;
 	unsigned			 declining;	/* depth: client.c */
 	uint32_t			 servers_epoch;	/* last swept */
 	uint32_t			 config_epoch;	/* how many so far */

@@ -95,6 +95,7 @@ lay_out(struct segment *segment, struct layout *layout)
 	segment->history = place(layout, sizeof(*segment->history), 1);
 	segment->snapshots = place(layout, sizeof(*segment->snapshots),
 	    2 * (size_t)size->pools);
+	segment->peers = place(layout, sizeof(*segment->peers), PEERS_MOST);
 	segment->mailboxes = place(layout, sizeof(*segment->mailboxes),
 	    ROSTER_SLOTS);
 	segment->hosts_head = place(layout, sizeof(*segment->hosts_head), 1);

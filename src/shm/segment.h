@@ -9,7 +9,7 @@
  *   state | roster | clients | cancel keys | servers | their values | pools |
  *   their tallies | databases | users | indexes of names | clients that are
  *   in | stats [worker][pool] | retired stats | snapshots [2][pool] |
- *   mailboxes | host names
+ *   peers | mailboxes | host names
  */
 #ifndef SHM_SEGMENT_H
 #define SHM_SEGMENT_H
@@ -19,6 +19,7 @@
 #include "shm/clients.h"
 #include "shm/hosts.h"
 #include "shm/mailbox.h"
+#include "shm/peers.h"
 #include "shm/pools.h"
 #include "shm/roster.h"
 #include "shm/servers.h"
@@ -52,6 +53,7 @@ struct segment {		/* private to each process, inherited by fork */
 	struct stats_row	*retired_stats;	/* [ROSTER_SLOTS] */
 	struct stats_history	*history;
 	struct stats_totals	*snapshots;	/* [2][pools] */
+	struct peer_row		*peers;		/* [PEERS_MOST] */
 	struct mailbox		*mailboxes;	/* [ROSTER_SLOTS] */
 	struct hosts_head	*hosts_head;
 	struct host_row		*hosts;

@@ -137,6 +137,15 @@ let_go(struct supervisor *supervisor, const struct config *config)
 	}
 }
 
+static void
+log_dropped_peers(const struct config *before, const struct config *now)
+{
+	for (size_t i = 0; i < before->peer_count; i++)
+		if (config_find_peer(now, before->peers[i].id) == NULL)
+			log_info("dropping peer %d as it does not exist "
+			    "anymore", before->peers[i].id);
+}
+
 /* What the supervisor itself works with. `tell`: what cannot change. */
 static void
 adopt(struct supervisor *supervisor, struct config *config, bool tell)
@@ -148,6 +157,7 @@ adopt(struct supervisor *supervisor, struct config *config, bool tell)
 	if (user != NULL)
 		config->user = arena_copy_string(config->arena, user);
 	config_carry_over(supervisor->config, config, tell);
+	log_dropped_peers(supervisor->config, config);
 	let_go(supervisor, config);
 	config_free(supervisor->config);
 	supervisor->config = config;

@@ -451,9 +451,7 @@ START_TEST(warning_once_of_what_has_no_effect_yet)
 	    "WARNING auth_type = hba has no effect yet\n"));
 	ck_assert_ptr_nonnull(strstr(log,
 	    "WARNING auth_query of a database has no effect yet\n"));
-	ck_assert_ptr_nonnull(strstr(log,
-	    "WARNING section [peers] has no effect yet\n"));
-	ck_assert_uint_eq(config->without_effect_count, 4);
+	ck_assert_uint_eq(config->without_effect_count, 3);
 }
 END_TEST
 

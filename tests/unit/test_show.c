@@ -629,7 +629,7 @@ START_TEST(lists_count_everything_in_the_usual_order)
 {
 	static const char *const wanted[][2] = {
 		{ "databases", "3" }, { "users", "4" }, { "peers", "1" },
-		{ "pools", "2" }, { "peer_pools", "0" },
+		{ "pools", "2" }, { "peer_pools", "1" },
 		{ "free_clients", "1" }, { "used_clients", "2" },
 		{ "login_clients", "1" }, { "free_servers", "0" },
 		{ "used_servers", "1" }, { "dns_names", "0" },
