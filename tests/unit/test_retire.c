@@ -213,7 +213,7 @@ START_TEST(a_database_with_one_client_stays_whole)
 }
 END_TEST
 
-/* Far more names than there are rows, in an index that is soon full of holes. */
+/* Far more names than there are rows, in an index that is full of holes. */
 START_TEST(rows_and_index_never_run_out)
 {
 	struct pool_caller caller = at(0);
