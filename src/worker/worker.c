@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,6 +309,27 @@ on_wake(void *context, uint32_t events)
 /* --- a turn of the loop -------------------------------------------------- */
 
 /*
+ * The supervisor's SIGTERM is the end, but not in the middle of a turn: what
+ * a client is being told, such as that SHUTDOWN is under way, goes out first.
+ */
+static volatile sig_atomic_t told_to_end;
+
+static void
+note_the_end(int number)
+{
+	told_to_end = 1;
+}
+
+static void
+expect_the_end(void)
+{
+	struct sigaction action = { .sa_handler = note_the_end };
+
+	sigemptyset(&action.sa_mask);
+	INVARIANT(sigaction(SIGTERM, &action, NULL) == 0);
+}
+
+/*
  * First says that it sleeps, then looks for mail a last time: see
  * mailbox_post().
  */
@@ -317,7 +339,7 @@ before_sleep(void *context)
 	struct worker *worker = context;
 	usec_t left = worker->next_tick - loop_now(worker->loop);
 
-	if (left <= 0)
+	if (left <= 0 || told_to_end)
 		return 0;
 	atomic_store(&worker->roster->sleeping, 1);
 	if (mailbox_has_mail(worker->segment, worker->inheritance->slot) ||
@@ -370,6 +392,8 @@ after_wake(void *context)
 	struct worker *worker = context;
 	uint32_t epoch = atomic_load(&worker->segment->state->epoch);
 
+	if (UNLIKELY(told_to_end))
+		_exit(0);
 	atomic_store_explicit(&worker->roster->sleeping, 0,
 	    memory_order_relaxed);
 	if (UNLIKELY(epoch != worker->epoch)) {
@@ -533,6 +557,7 @@ worker_run(const struct inheritance *inheritance)
 	worker->config = inheritance->config;
 	worker->unread_end = &worker->unread;
 	be_patient();
+	expect_the_end();
 	if (!begin(worker, &error)) {
 		log_error("worker %u: %s", inheritance->slot, error.text);
 		return 1;
