@@ -521,8 +521,8 @@ START_TEST(another_file_is_read_by_the_next_reload)
 	ck_assert_int_eq(rename(pooler->ini, other), 0);
 	pooler_rewrite(pooler, &(struct recipe){ .workers = 4,
 	    .settings = "query_timeout = 400\n" });
-	ck_query_tag(console, text("SET conffile = '%s'", other),
-	    text("SET conffile=%s", other));
+	/* libpq cuts a tag as long as this. */
+	ck_query_ok(console, text("SET conffile = '%s'", other));
 	ck_query_tag(console, "RELOAD", "RELOAD");
 	ck_setting("query_timeout", "300");
 	ck_query_tag(console, "RESET conffile; RELOAD", "RELOAD");
