@@ -75,9 +75,9 @@ bool
 vacancies_exist(const struct supervisor *supervisor)
 {
 	for (unsigned slot = 0; slot < supervisor->workers; slot++)
-		if (supervisor->children.row[slot].pid == 0 &&
-		    (slot < supervisor->wanted ||
-		    staff_has_sockets(supervisor, slot)))
+		if ((slot < supervisor->wanted ||
+		    staff_has_sockets(supervisor, slot)) &&
+		    supervisor->children.row[slot].pid == 0)
 			return true;
 	return false;
 }
