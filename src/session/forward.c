@@ -1,13 +1,11 @@
 #include "session/forward.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/invariant.h"
 #include "session/lookup.h"
+#include "session/route.h"
 #include "wire/messages.h"
 
 #define FORWARD_TAG 0x7ad1c5b3
@@ -150,38 +148,18 @@ on_forward(void *context, uint32_t events)
 		finish(forward, "successfully sent cancel request");
 }
 
-static bool
-unix_address(const struct config_peer *peer,
-    struct sockaddr_storage *address_out, socklen_t *length_out)
-{
-	struct sockaddr_un *address = (void *)address_out;
-	int length;
-
-	memset(address_out, 0, sizeof(*address_out));
-	address->sun_family = AF_UNIX;
-	length = snprintf(address->sun_path, sizeof(address->sun_path),
-	    "%s/.s.PGSQL.%d", peer->host, peer->port);
-	*length_out = sizeof(*address);
-	if (peer->host[0] == '@') {
-		address->sun_path[0] = '\0';
-		*length_out = (socklen_t)(offsetof(struct sockaddr_un,
-		    sun_path) + (size_t)length);
-	}
-	return length < (int)sizeof(address->sun_path);
-}
-
 /* HOST_WAIT: the name is being looked up; the clock asks again. */
 static enum host_choice
 find_address(struct sessions *sessions, const char *name,
     struct address *address_out)
 {
-	usec_t now = loop_now(sessions->loop);
-	struct host_wish wish = { .worker = sessions->worker, .now = now,
-	    .row = hosts_find(sessions->segment, name, now) };
+	struct host_wish wish = { .worker = sessions->worker,
+	    .now = loop_now(sessions->loop) };
 	enum host_choice choice;
 
 	if (address_parse_host(name, address_out))
 		return HOST_CHOSEN;
+	wish.row = hosts_find(sessions->segment, name, wish.now);
 	if (wish.row == NO_ROW)
 		return HOST_NONE;
 	choice = hosts_choose(sessions->segment, &wish, address_out);
@@ -219,7 +197,7 @@ try_to_go(struct forward *forward)
 	socklen_t length;
 
 	if (peer->host[0] == '/' || peer->host[0] == '@') {
-		if (!unix_address(peer, &storage, &length))
+		if (!route_unix_in(peer->host, peer->port, &storage, &length))
 			choice = HOST_NONE;
 	} else {
 		choice = find_address(sessions, peer->host, &address);

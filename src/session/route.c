@@ -47,8 +47,8 @@ is_socket(const char *host)
 	return host[0] == '\0' || host[0] == '/' || host[0] == '@';
 }
 
-static bool
-fill_in_unix(const char *directory, int port,
+bool
+route_unix_in(const char *directory, int port,
     struct sockaddr_storage *address_out, socklen_t *length_out)
 {
 	struct sockaddr_un *address = (void *)address_out;
@@ -80,7 +80,7 @@ unix_of(struct sessions *sessions, const struct pool_view *view,
 	const char *directory = host[0] != '\0' ? host :
 	    sessions->config->unix_socket_dir;
 
-	return fill_in_unix(directory != NULL ? directory : "",
+	return route_unix_in(directory != NULL ? directory : "",
 	    view->database->port, address_out, length_out);
 }
 

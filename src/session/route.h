@@ -51,6 +51,13 @@ void route_give_up(struct sessions *sessions, const struct pool_view *view,
     const struct route *route);
 
 /*
+ * The Unix socket of a port in a directory, or with a leading @ in no
+ * directory.  False: the path is too long, and that is logged.
+ */
+bool route_unix_in(const char *directory, int port,
+    struct sockaddr_storage *address_out, socklen_t *length_out) MUST_CHECK;
+
+/*
  * The Unix socket of the host at this place in the list, as a row's `remote`
  * has it.  False: there is none (any more).
  */
