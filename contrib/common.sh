@@ -33,19 +33,27 @@ package_is_there()
 }
 
 # The server package makes and starts a cluster when it is installed for the
-# first time, unless this file says no. Gone again right after.
+# first time, and others start a service, unless these files say no. Gone again
+# right after; a policy that is there already stays.
 no_cluster=/etc/postgresql-common/createcluster.d/zz-pgusher.conf
+no_service=/usr/sbin/policy-rc.d
 
 forbid_system_cluster()
 {
 	as_root mkdir -p "${no_cluster%/*}"
 	echo 'create_main_cluster = false' |
 	    as_root tee "$no_cluster" >/dev/null
+	[ ! -e "$no_service" ] || return 0
+	printf '#!/bin/sh\n# pgusher installs packages for its tests.\nexit 101\n' |
+	    as_root tee "$no_service" >/dev/null
+	as_root chmod 755 "$no_service"
 }
 
 allow_system_cluster()
 {
 	[ ! -e "$no_cluster" ] || as_root rm -f "$no_cluster"
+	! grep -qs 'pgusher installs' "$no_service" ||
+	    as_root rm -f "$no_service"
 }
 
 # install_packages PACKAGE...: those that are missing, with apt-get.
@@ -80,7 +88,9 @@ install_packages()
 
 # What ./configure and make need.
 build_packages='gcc make autoconf automake pkg-config xz-utils libc6-dev
-    libssl-dev libpq-dev libiniparser-dev uthash-dev libsystemd-dev'
+    libssl-dev libpq-dev libiniparser-dev libsqlite3-dev uthash-dev libsystemd-dev
+    libpam0g-dev libldap-dev libmicrohttpd-dev
+    libseccomp-dev'
 
 # A directory of our own that the user postgres can enter as well.
 make_work_directory()

@@ -13,10 +13,13 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "config/config.h"
+#include "exporter/exporter.h"
 #include "helper/helper.h"
 #include "pool/repair.h"
+#include "supervisor/sandbox.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/tls_check.h"
 #include "worker/worker.h"
 
 struct command_line {
@@ -46,6 +49,8 @@ show_version(void)
 	printf("tls: %s\n", OpenSSL_version(OPENSSL_VERSION));
 	printf("configuration: iniparser\n");
 	printf("systemd: %s\n", service_support());
+	printf("sandbox: %s\n", sandbox_support());
+	printf("metrics: %s\n", exporter_support());
 	exit(0);
 }
 
@@ -131,7 +136,8 @@ test_configuration(const char *path)
 	struct config *config = config_load(files, path, &error);
 
 	files_free(files);
-	if (config == NULL) {
+	if (config == NULL || !tls_check(config, &error)) {
+		config_free(config);
 		fprintf(stderr, "%s\n", error.text);
 		if (error.hint[0] != '\0')
 			fprintf(stderr, "hint: %s\n", error.hint);
@@ -172,6 +178,7 @@ main(int argc, char **argv)
 	static const struct supervisor_lives lives = {
 		.worker_run = worker_run,
 		.helper_run = helper_run,
+		.exporter_run = exporter_run,
 		.repair_after_death = repair_after_death,
 	};
 	struct command_line line;

@@ -8,6 +8,7 @@
  *	console_message --+-- DONE           the reply is complete
  *	                  +-- CLOSE          send the reply, then close
  *	                  +-- WAIT --------- until console_look() says so
+ *	                  +-- RUNS --------- in a child; its result comes
  *	                  +-- ASK_RELOAD --- the supervisor's answer
  *	                  +-- ASK_SET ------ the supervisor's answer
  *	                  +-- ASK_SHUTDOWN - the order goes to the supervisor
@@ -41,6 +42,25 @@ enum console_access {
 enum console_access console_access(const struct config *config,
     const char *user);
 
+/*
+ * How a query that takes long leaves the worker's loop: split() forks, and
+ * deliver(), which does not return, ends the child with what it has found.
+ */
+enum console_side {
+	CONSOLE_SPLIT_FAILED = 0,
+	CONSOLE_PARENT,
+	CONSOLE_CHILD
+};
+
+struct console_detach {
+	enum console_side (*split)(void *context);
+	void	(*deliver)(void *context, const void *bytes, size_t length);
+	void	*context;
+};
+
+struct sql;
+struct visit;
+
 /* What a command may look at, and who gives it. */
 struct console_env {
 	struct segment		*segment;
@@ -50,6 +70,10 @@ struct console_env {
 	bool			 is_admin, is_stats;
 	usec_t			 now;
 	int			 listen_port;
+	const char		*user;		/* of the session, or NULL */
+	struct sql		*sql;		/* NULL: no SELECT */
+	const struct console_detach *detach;	/* NULL: cannot */
+	struct visit		*visit;		/* NULL: simple queries only */
 };
 
 enum console_outcome {
@@ -59,6 +83,8 @@ enum console_outcome {
 	CONSOLE_ASK_SET,	/* no reply yet; order: the setting */
 	CONSOLE_ASK_SHUTDOWN,	/* order: the mode; goes on at once, but for
 				   SHUTDOWN_NOW, which has no reply */
+	CONSOLE_RUNS,		/* no reply yet; a child gives the result,
+				   detach->split() was told */
 	CONSOLE_CLOSE		/* send the reply if there is one and close */
 };
 
@@ -114,8 +140,9 @@ struct console_message {
 };
 
 /*
- * Takes a message of a session that is logged in.  Query and Terminate are
- * what the console knows; anything else ends the session with an error.
+ * Takes a message of a session that is logged in.  Query, Terminate and, with
+ * env->visit, those of the extended protocol are what the console knows;
+ * anything else ends the session with an error.
  */
 enum console_outcome console_message(const struct console_env *env,
     const struct console_message *message, struct buffer *reply,
@@ -157,6 +184,10 @@ enum console_progress console_look(const struct console_env *env,
  */
 struct console_done {
 	const char	*tag, *notice;
+	/* CONSOLE_RUNS: what the child gave; of 0 bytes: it has died. */
+	const void	*result;
+	size_t		 result_length;
+	bool		 has_result;
 	const char	*rest;
 	size_t		 rest_length;
 };

@@ -72,13 +72,22 @@ reply_complete(struct buffer *reply, const char *tag)
 }
 
 bool
-reply_ready(struct buffer *reply)
+reply_ready(struct buffer *reply, char status)
 {
 	char bytes[MESSAGE_BYTES];
 	struct writer writer = writer_of(bytes, sizeof(bytes));
 
-	write_ready_for_query(&writer, TRANSACTION_NONE);
+	write_ready_for_query(&writer, (enum transaction_status)status);
 	return append(reply, &writer);
+}
+
+bool
+reply_empty(struct buffer *reply)
+{
+	static const uint8_t message[] = { MESSAGE_EMPTY_QUERY_RESPONSE,
+	    0, 0, 0, 4 };
+
+	return buffer_append(reply, message, sizeof(message));
 }
 
 bool

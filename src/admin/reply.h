@@ -20,7 +20,10 @@ void reply_fatal(struct buffer *reply, const char *text);
 bool reply_notice(struct buffer *reply, const char *text,
     const char *detail) MUST_CHECK;
 bool reply_complete(struct buffer *reply, const char *tag) MUST_CHECK;
-bool reply_ready(struct buffer *reply) MUST_CHECK;
+/* `status` is enum transaction_status. */
+bool reply_ready(struct buffer *reply, char status) MUST_CHECK;
+/* The answer to a query that says nothing. */
+bool reply_empty(struct buffer *reply) MUST_CHECK;
 bool reply_parameter(struct buffer *reply, const char *name,
     const char *value) MUST_CHECK;
 

@@ -31,6 +31,7 @@ client_copy(struct segment *segment, uint32_t row,
 		atomic_thread_fence(memory_order_acquire);
 		copy_out->application_name[
 		    sizeof(copy_out->application_name) - 1] = '\0';
+		copy_out->tls[sizeof(copy_out->tls) - 1] = '\0';
 		atomic_store(&copy_out->phase, phase);
 		if (read_word(&client->generation) != generation)
 			return false;
@@ -56,6 +57,7 @@ server_copy(struct segment *segment, uint32_t row,
 		atomic_thread_fence(memory_order_acquire);
 		copy_out->application_name[
 		    sizeof(copy_out->application_name) - 1] = '\0';
+		copy_out->tls[sizeof(copy_out->tls) - 1] = '\0';
 		atomic_store(&copy_out->phase, phase);
 		if (atomic_load(&server->generation) != generation)
 			return false;
@@ -118,8 +120,9 @@ server_state_of(const struct server_row *server, const struct config *config,
 	case SERVER_GIVEN:
 	case SERVER_ACTIVE:
 		return SERVER_STATE_ACTIVE;
-	case SERVER_TESTING:
-		return SERVER_STATE_TESTED;
+	case SERVER_TESTING:	/* its client has left it, or a reset query */
+		return server->cancels > 0 ? SERVER_STATE_BEING_CANCELED :
+		    SERVER_STATE_TESTED;
 	case SERVER_CANCELING:
 		return SERVER_STATE_BEING_CANCELED;
 	case SERVER_CANCEL_LINK:

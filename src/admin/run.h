@@ -5,6 +5,7 @@
 #define ADMIN_RUN_H
 
 #include "admin/console.h"
+#include "admin/sql.h"
 #include "admin/statement.h"
 
 struct run {
@@ -16,7 +17,39 @@ struct run {
 	struct statement		 statement;
 	bool				 refused;   /* an error was told */
 	bool				 no_memory; /* not even for that */
+	bool				 cleans; /* a driver tidies up */
+	const struct console_single	*single; /* by Execute; or NULL */
 };
+
+/* A statement that Execute runs, and the values bound for it. */
+struct console_single {
+	struct sql_span		 statement;
+	const struct sql_value	*values;
+	unsigned		 value_count;
+	const uint32_t		*announced;	/* types of columns; or NULL */
+	unsigned		 announced_count;
+	bool			 refused;	/* afterwards */
+};
+
+/* Runs it; no ReadyForQuery. */
+enum console_outcome console_run_single(const struct console_env *env,
+    struct console_single *single, struct buffer *reply,
+    struct console_order *order) MUST_CHECK;
+
+/* The statement is SQL's, not SELECT for SHOW. */
+bool console_is_sql(const struct console_env *env,
+    struct sql_span statement);
+
+/* RowDescription of a SHOW, or nothing.  False: no memory. */
+bool console_describe(const struct console_env *env,
+    struct sql_span statement, struct buffer *out) MUST_CHECK;
+
+void console_log_refusal(const struct console_env *env, const char *text,
+    const char *detail);
+
+/* ReadyForQuery, as the transaction stands. */
+bool console_ready(const struct console_env *env, struct buffer *reply)
+    MUST_CHECK;
 
 /*
  * Tells the client an error, and the log.  Always CONSOLE_DONE, so that

@@ -23,6 +23,14 @@ struct show {
 #include "admin/reports.def"
 #undef REPORT
 
+struct show_entry {
+	const char		*name;	/* in capitals */
+	const struct show	*show;
+	bool			 admins_only;
+};
+
+const struct show_entry *show_entries(size_t *count_out);
+
 enum show_verdict {
 	SHOW_DONE = 0,		/* rows and CommandComplete are appended */
 	SHOW_UNKNOWN,		/* nothing was appended */
@@ -33,6 +41,13 @@ enum show_verdict {
 /* Case of the name does not matter. */
 enum show_verdict show_run(const struct console_env *env, const char *name,
     struct buffer *reply) MUST_CHECK;
+
+/* True: show_run() knows it, whoever may see it. */
+bool show_knows(const char *name);
+
+/* Appends the RowDescription alone, if there is one.  False: no memory. */
+bool show_describe(const struct console_env *env, const char *name,
+    struct buffer *out) MUST_CHECK;
 
 /*
  * Parameters that every driver asks for or sets, faked so that it can

@@ -78,9 +78,11 @@ struct line {
 	const char	*type, *user, *database, *state_name;
 	struct address	 remote, local;
 	usec_t		 connect_at, request_at, query_at;
-	uint32_t	 close_needed, remote_pid, id;
+	uint32_t	 close_needed, remote_pid, id, prepared,
+			 replication;
 	uint64_t	 pointer, link;		/* link 0: none */
 	char		 application_name[64];
+	char		 tls[96];
 };
 
 struct lines {
@@ -131,11 +133,14 @@ add_client(struct lines *lines, struct segment *segment, uint32_t row,
 	    .connect_at = client->connect_at,
 	    .request_at = client->request_at, .query_at = client->query_at,
 	    .close_needed = client->close_needed,
+	    .prepared = client->prepared,
+	    .replication = client->replicated,
 	    .remote_pid = client->remote_pid, .id = client->id,
 	    .pointer = clients_handle(segment, row),
 	    .link = client_partner(segment, client) };
 	memcpy(line->application_name, client->application_name,
 	    sizeof(line->application_name));
+	memcpy(line->tls, client->tls, sizeof(line->tls));
 	lines->count++;
 }
 
@@ -161,11 +166,14 @@ add_server(struct lines *lines, const struct console_env *env, uint32_t row,
 	    .connect_at = server->connected_at,
 	    .request_at = server->request_at,
 	    .close_needed = server->close_needed,
+	    .prepared = env->segment->statements[row].count,
+	    .replication = server->replicated,
 	    .remote_pid = server->backend_pid, .id = server->id,
 	    .pointer = servers_handle(env->segment, row),
 	    .link = server_partner(env->segment, server) };
 	memcpy(line->application_name, server->application_name,
 	    sizeof(line->application_name));
+	memcpy(line->tls, server->tls, sizeof(line->tls));
 }
 
 static int
@@ -282,10 +290,13 @@ show_times(struct report *report, const struct line *line, usec_t now)
 static void
 show_line(struct report *report, const struct line *line, usec_t now)
 {
+	static const char *const kinds[] = { "none", "logical", "physical" };
+
 	report_text(report, line->type);
 	report_text(report, line->user);
 	report_text(report, line->database);
-	report_text(report, "none");		/* replication */
+	report_text(report, kinds[line->replication <= REPLICATION_PHYSICAL ?
+	    line->replication : REPLICATION_NONE]);
 	report_text(report, line->state_name);
 	show_address(report, &line->remote);
 	show_address(report, &line->local);
@@ -294,9 +305,9 @@ show_line(struct report *report, const struct line *line, usec_t now)
 	show_pointer(report, line->pointer);
 	show_pointer(report, line->link);
 	report_int(report, (int32_t)line->remote_pid);
-	report_text(report, "");		/* TLS */
+	report_text(report, line->tls);
 	report_text(report, line->application_name);
-	report_int(report, 0);			/* prepared statements */
+	report_int(report, line->prepared);
 	report_int(report, (int32_t)line->id);
 }
 

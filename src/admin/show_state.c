@@ -91,6 +91,8 @@ notice_help(struct buffer *reply)
 	size_t used = list_reports(text, sizeof(text) - 1);
 
 	text[used++] = '\n';
+	used += (size_t)snprintf(text + used, sizeof(text) - used,
+	    "\tSELECT ... FROM <report>, see SELECT * FROM reports\n");
 	commands_usage(text + used, sizeof(text) - used);
 	return reply_notice(reply, "Console usage", text);
 }

@@ -181,6 +181,12 @@ statements_done(const struct statements *statements)
 }
 
 void
+statements_skip_blanks(struct statements *statements)
+{
+	skip_blanks(statements);
+}
+
+void
 statements_skip_empty(struct statements *statements)
 {
 	skip_blanks(statements);

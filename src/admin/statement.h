@@ -50,6 +50,8 @@ struct statements statements_of(const char *text, size_t length);
 /* True: nothing but blanks is left. */
 bool statements_done(const struct statements *statements);
 
+void statements_skip_blanks(struct statements *statements);
+
 /* Behind the first statement: what says nothing, blanks and `;`, goes. */
 void statements_skip_empty(struct statements *statements);
 

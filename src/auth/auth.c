@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,9 @@
  *           +-- MD5 -------------> OVER		md5
  *           +-- FIRST -- FINAL --> OVER		scram-sha-256
  *
+ *           +-- CLEARTEXT -- ASKED ----> OVER	pam, ldap
+ *           +-- ASKED -----------> OVER		peer
+ *
  * FIRST -> OVER as well: a first message that is refused.
  */
 enum auth_phase {
@@ -28,6 +32,7 @@ enum auth_phase {
 	AUTH_MD5,
 	AUTH_FIRST,
 	AUTH_FINAL,
+	AUTH_ASKED,
 	AUTH_OVER,
 	AUTH_PHASES		/* stays last */
 };
@@ -48,6 +53,9 @@ struct auth {
 	bool			 needs_keys;	/* scram has no keys yet */
 	bool			 derived;	/* scram's were made here */
 	bool			 learnt;	/* keys are good */
+	enum auth_type		 type;
+	char			*password;	/* ASKED: to be checked */
+	char			 told[256];	/* may be the detail */
 	const char		*reason, *detail;
 	uint8_t			 md5_salt[MD5_SALT];
 	int			 iterations;
@@ -55,6 +63,8 @@ struct auth {
 	struct scram_secret	 scram;
 	struct scram_keys	 keys;
 	struct scram_server	 server;
+	uint8_t			 end_point[SCRAM_BINDING_MOST];
+	size_t			 end_point_length; /* 0: PLUS not offered */
 	size_t			 size;		/* of all of this */
 	const char		*user, *secret;	/* both in strings */
 	char			 strings[];
@@ -89,8 +99,15 @@ copy_request(const struct auth_request *request)
 	auth->known = request->secret != NULL;
 	auth->kind = kind_of(request->secret, &auth->scram);
 	auth->iterations = request->scram_iterations;
+	auth->type = request->type;
 	if (request->mock_nonce != NULL)
 		memcpy(auth->mock_nonce, request->mock_nonce, SCRAM_KEY);
+	if (request->end_point_length > 0) {
+		INVARIANT(request->end_point_length <= SCRAM_BINDING_MOST);
+		memcpy(auth->end_point, request->end_point,
+		    request->end_point_length);
+		auth->end_point_length = request->end_point_length;
+	}
 	return auth;
 }
 
@@ -148,12 +165,51 @@ begin_trust(struct auth *auth, const struct auth_request *request,
 }
 
 static enum auth_verdict
+begin_reject(struct auth *auth, const struct auth_request *request,
+    struct writer *reply)
+{
+	return refuse(auth, "login rejected");
+}
+
+static enum auth_verdict
 begin_plain(struct auth *auth, const struct auth_request *request,
     struct writer *reply)
 {
 	auth->can_succeed = auth->kind != SECRET_NONE;
 	write_authentication_cleartext(reply);
 	return wait_for(auth, AUTH_CLEARTEXT);
+}
+
+/* Others know whether it is right, and who the user is. */
+static enum auth_verdict
+begin_outside(struct auth *auth, const struct auth_request *request,
+    struct writer *reply)
+{
+	write_authentication_cleartext(reply);
+	return wait_for(auth, AUTH_CLEARTEXT);
+}
+
+static enum auth_verdict
+ask_outside(struct auth *auth)
+{
+	auth->phase = AUTH_ASKED;
+	return AUTH_OUTSIDE;
+}
+
+static enum auth_verdict
+begin_peer(struct auth *auth, const struct auth_request *request,
+    struct writer *reply)
+{
+	return ask_outside(auth);
+}
+
+static enum auth_verdict
+begin_cert(struct auth *auth, const struct auth_request *request,
+    struct writer *reply)
+{
+	if (!auth->known || !request->certified)
+		return refuse(auth, "certificate authentication failed");
+	return grant(auth);
 }
 
 /*
@@ -195,7 +251,7 @@ begin_scram(struct auth *auth, const struct auth_request *request,
 		if (!auth->needs_keys)
 			auth->scram = *request->derived;
 	}
-	write_authentication_sasl(reply);
+	write_authentication_sasl(reply, auth->end_point_length > 0);
 	return wait_for(auth, AUTH_FIRST);
 }
 
@@ -221,6 +277,11 @@ static begin_function *const beginnings[] = {
 	[AUTH_TYPE_PLAIN] = begin_plain,
 	[AUTH_TYPE_MD5] = begin_md5,
 	[AUTH_TYPE_SCRAM_SHA_256] = begin_scram,
+	[AUTH_TYPE_REJECT] = begin_reject,
+	[AUTH_TYPE_CERT] = begin_cert,
+	[AUTH_TYPE_PEER] = begin_peer,
+	[AUTH_TYPE_PAM] = begin_outside,
+	[AUTH_TYPE_LDAP] = begin_outside,
 };
 
 /* The caller's writer was too small: better one client less. */
@@ -310,6 +371,18 @@ matches_scram(struct auth *auth, const char *password)
 	return same;
 }
 
+/* What others would cut off is refused here. */
+static enum auth_verdict
+keep_password(struct auth *auth, const char *password)
+{
+	if (strlen(password) >= AUTH_OUTSIDE_PASSWORD_BYTES)
+		return refuse(auth, "password too long");
+	auth->password = strdup(password);
+	if (auth->password == NULL)
+		return refuse(auth, "out of memory");
+	return ask_outside(auth);
+}
+
 static enum auth_verdict
 on_cleartext(struct auth *auth, struct reader body, struct writer *reply)
 {
@@ -318,6 +391,8 @@ on_cleartext(struct auth *auth, struct reader body, struct writer *reply)
 
 	if (problem != NULL)
 		return refuse(auth, problem);
+	if (auth->type != AUTH_TYPE_PLAIN)
+		return keep_password(auth, password);
 	if (auth->kind == SECRET_MD5)
 		right = matches_md5(auth, password);
 	else if (auth->kind == SECRET_SCRAM)
@@ -353,22 +428,41 @@ on_md5(struct auth *auth, struct reader body, struct writer *reply)
 	return grant(auth);
 }
 
+/* False: the client chose what it was not offered. */
+static bool
+choose_binding(const struct auth *auth, const char *mechanism,
+    struct scram_binding *binding_out)
+{
+	*binding_out = (struct scram_binding){ SCRAM_UNBOUND,
+	    auth->end_point, auth->end_point_length };
+	if (auth->end_point_length > 0) {
+		bool chosen = strcmp(mechanism, SASL_MECHANISM_PLUS) == 0;
+
+		binding_out->kind = chosen ? SCRAM_BOUND : SCRAM_BINDABLE;
+		if (chosen)
+			return true;
+	}
+	return strcmp(mechanism, SASL_MECHANISM) == 0;
+}
+
 static enum auth_verdict
 on_sasl_first(struct auth *auth, struct reader body, struct writer *reply)
 {
 	char memory[SCRAM_MESSAGE_MOST + 256], nonce[SCRAM_NONCE_SIZE];
 	struct writer message = writer_of(memory, sizeof(memory));
 	struct sasl_initial initial;
+	struct scram_binding binding;
 
 	if (!read_sasl_initial_response(body, &initial))
 		return refuse_sasl(auth, "malformed SASLInitialResponse");
-	if (strcmp(initial.mechanism, SASL_MECHANISM) != 0)
+	if (!choose_binding(auth, initial.mechanism, &binding))
 		return refuse(auth, "client selected an invalid SASL "
 		    "authentication mechanism");
 	if (!scram_make_nonce(nonce))
 		return refuse_sasl(auth, "could not make a nonce");
 	if (!scram_server_first(&auth->server, initial.data.at,
-	    reader_left(&initial.data), &auth->scram, nonce, &message))
+	    reader_left(&initial.data), &auth->scram, nonce, &binding,
+	    &message))
 		return refuse_sasl(auth, auth->server.problem);
 	write_authentication_sasl_continue(reply, message.bytes,
 	    message.used);
@@ -412,7 +506,8 @@ static const struct {
 	step_function	*step;
 	unsigned	 may_follow;
 } phases[AUTH_PHASES] = {
-	[AUTH_CLEARTEXT] = { on_cleartext, 1u << AUTH_OVER },
+	[AUTH_CLEARTEXT] = { on_cleartext, 1u << AUTH_ASKED |
+	    1u << AUTH_OVER },
 	[AUTH_MD5] = { on_md5, 1u << AUTH_OVER },
 	[AUTH_FIRST] = { on_sasl_first, 1u << AUTH_FINAL | 1u << AUTH_OVER },
 	[AUTH_FINAL] = { on_sasl_final, 1u << AUTH_OVER },
@@ -429,6 +524,50 @@ auth_answer(struct auth *auth, const uint8_t *payload, size_t length,
 	verdict = phases[before].step(auth, reader_of(payload, length), reply);
 	INVARIANT(phases[before].may_follow & (1u << auth->phase));
 	return check_room(auth, reply, verdict);
+}
+
+/* --- what others have said ---------------------------------------------- */
+
+static const struct {
+	const char	*no, *nothing;
+} refusals[] = {
+	[AUTH_TYPE_PEER] = { "unix socket login rejected",
+	    "unix socket login rejected: no answer" },
+	[AUTH_TYPE_PAM] = { "PAM authentication failed",
+	    "PAM authentication failed: no answer" },
+	[AUTH_TYPE_LDAP] = { "LDAP authentication failed",
+	    "LDAP authentication failed: no answer" },
+};
+
+static void
+forget_password(struct auth *auth)
+{
+	if (auth->password != NULL)
+		memory_wipe(auth->password, strlen(auth->password));
+	free(auth->password);
+	auth->password = NULL;
+}
+
+const char *
+auth_password(const struct auth *auth)
+{
+	return auth->password != NULL ? auth->password : "";
+}
+
+enum auth_verdict
+auth_told(struct auth *auth, enum auth_outcome outcome, const char *detail)
+{
+	INVARIANT(auth->phase == AUTH_ASKED);
+	snprintf(auth->told, sizeof(auth->told), "%s", detail);
+	if (auth->told[0] != '\0')
+		auth->detail = auth->told;
+	if (outcome == AUTH_TOLD_NOTHING)
+		return refuse(auth, refusals[auth->type].nothing);
+	/* Nobody in the system is a user of ours by that alone. */
+	if (outcome == AUTH_TOLD_NO ||
+	    (auth->type == AUTH_TYPE_PEER && !auth->known))
+		return refuse(auth, refusals[auth->type].no);
+	return grant(auth);
 }
 
 /* --- what came out ------------------------------------------------------ */
@@ -469,6 +608,7 @@ auth_end(struct auth *auth)
 {
 	if (auth == NULL)
 		return;
+	forget_password(auth);
 	memory_wipe(auth, auth->size);
 	free(auth);
 }

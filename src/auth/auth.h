@@ -4,8 +4,12 @@
  *
  *	auth_begin --+--> GRANTED / REFUSED		(trust, any)
  *	             +--> MORE --> auth_answer --+--> GRANTED / REFUSED
- *	                   ^                     |
- *	                   +------- MORE --------+	(SCRAM takes two)
+ *	             |     ^                     |
+ *	             |     +------- MORE --------+	(SCRAM takes two)
+ *	             |                           |
+ *	             +--> OUTSIDE <--------------+	(peer; PAM, LDAP)
+ *	                     |
+ *	                auth_told --> GRANTED / REFUSED
  *
  * Users that do not exist, and users whose secret cannot work, go through
  * the same exchange and fail at its end.  AuthenticationOk is the caller's
@@ -27,11 +31,15 @@
 /* A password that a client sends may not be longer; nor may a secret. */
 #define AUTH_PASSWORD_MOST 65530
 
+/* For one that others check, with the NUL. */
+#define AUTH_OUTSIDE_PASSWORD_BYTES 2048
+
 /* Room in a reply that is always enough. */
 #define AUTH_REPLY_MOST 2048
 
 enum auth_verdict {
 	AUTH_MORE = 0,		/* send the reply, wait for a 'p' message */
+	AUTH_OUTSIDE,		/* somebody else knows: ask, then auth_told */
 	AUTH_GRANTED,		/* send the reply (may be empty), go on */
 	AUTH_REFUSED		/* send auth_reason() as FATAL, close */
 };
@@ -48,6 +56,20 @@ struct auth_request {
 	 * One that does not fit the iterations is not used.
 	 */
 	const struct scram_secret *derived;
+	bool		 certified;	/* cert: a name in it is the user's */
+	/*
+	 * tls-server-end-point of this connection: SCRAM may be bound to it.
+	 * Length 0: nothing to bind to.
+	 */
+	const uint8_t	*end_point;
+	size_t		 end_point_length;
+};
+
+/* What those have said who were asked. */
+enum auth_outcome {
+	AUTH_TOLD_YES = 0,
+	AUTH_TOLD_NO,
+	AUTH_TOLD_NOTHING	/* nobody could tell */
 };
 
 struct auth;
@@ -65,6 +87,16 @@ struct auth *auth_begin(const struct auth_request *request,
  */
 enum auth_verdict auth_answer(struct auth *auth, const uint8_t *payload,
     size_t length, struct writer *reply) MUST_CHECK;
+
+/* After AUTH_OUTSIDE, to the end: the password; none is "". */
+const char *auth_password(const struct auth *auth);
+
+/*
+ * After AUTH_OUTSIDE: what came of it.  The detail is for our log; it is
+ * copied.
+ */
+enum auth_verdict auth_told(struct auth *auth, enum auth_outcome outcome,
+    const char *detail) MUST_CHECK;
 
 /* After AUTH_REFUSED: what the client is told, and why the connection ends. */
 const char *auth_reason(const struct auth *auth);

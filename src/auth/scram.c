@@ -282,6 +282,38 @@ scram_make_nonce(char nonce_out[SCRAM_NONCE_SIZE])
 	return true;
 }
 
+/* --- channel binding ---------------------------------------------------- */
+
+/*
+ * The header that goes with it (gs2-header), and what has to be sent as c=:
+ * the header again and the data, in base64 (RFC 5802 sections 5.1 and 7).
+ * NULL: the data is too long.
+ */
+static const char *
+bind_to(const struct scram_binding *binding, char text_out[SCRAM_BINDING_TEXT])
+{
+	static const char *const headers[] = {
+		[SCRAM_UNBOUND] = "n,,",
+		[SCRAM_BINDABLE] = "y,,",
+		[SCRAM_BOUND] = "p=tls-server-end-point,,",
+	};
+	enum scram_binding_kind kind = binding == NULL ? SCRAM_UNBOUND :
+	    binding->kind;
+	size_t length = strlen(headers[kind]);
+	uint8_t input[32 + SCRAM_BINDING_MOST];
+
+	memcpy(input, headers[kind], length);
+	if (kind == SCRAM_BOUND) {
+		if (binding->length == 0 ||
+		    binding->length > SCRAM_BINDING_MOST)
+			return NULL;
+		memcpy(input + length, binding->data, binding->length);
+		length += binding->length;
+	}
+	encode(input, length, text_out);
+	return headers[kind];
+}
+
 /* --- the server's side -------------------------------------------------- */
 
 static bool
@@ -293,21 +325,61 @@ server_fails(struct scram_server *server, const char *problem)
 
 /*
  * gs2-header = gs2-cbind-flag "," [ authzid ] ","
- * y: the client could bind to the channel and thinks that we cannot, which
- * is so.
+ * n: the client cannot bind to the channel.  y: it could, and thinks that we
+ * cannot; where we said that we can, somebody has taken that out.  p: it
+ * binds, and we have to have been asked for that.
  */
 static const char *
-check_gs2_header(const char *message, size_t length)
+check_flag(const char *message, size_t length, enum scram_binding_kind kind)
 {
-	if (length < 3 || message[1] != ',')
-		return message[0] == 'p' ?
-		    "client requires channel binding" :
-		    "malformed SCRAM message";
+	if (length < 3)
+		return "malformed SCRAM message";
+	if (message[0] == 'p' && message[1] == '=')
+		return kind == SCRAM_BOUND ? NULL :
+		    "client requires channel binding";
+	if (message[1] != ',')
+		return message[0] == 'n' || message[0] == 'y' ?
+		    "malformed SCRAM message" :
+		    "unexpected channel binding flag";
 	if (message[0] != 'n' && message[0] != 'y')
 		return "unexpected channel binding flag";
-	if (message[2] != ',')
-		return "client uses an authorization identity";
+	if (kind == SCRAM_BOUND)
+		return "client chose channel binding but does not bind";
+	if (kind == SCRAM_BINDABLE && message[0] == 'y')
+		return "client did not see that channel binding was offered";
 	return NULL;
+}
+
+/* Says how long it is. */
+static const char *
+check_gs2_header(const char *message, size_t length,
+    const struct scram_binding *binding, struct scram_server *server,
+    size_t *length_out)
+{
+	enum scram_binding_kind kind = binding == NULL ? SCRAM_UNBOUND :
+	    binding->kind;
+	const char *problem = check_flag(message, length, kind), *header;
+	struct scram_binding said = { SCRAM_UNBOUND, NULL, 0 };
+
+	if (problem != NULL)
+		return problem;
+	if (kind == SCRAM_BOUND)
+		said = *binding;
+	else if (message[0] == 'y')
+		said.kind = SCRAM_BINDABLE;
+	header = bind_to(&said, server->binding);
+	if (header == NULL)
+		return "SCRAM channel binding is not possible";
+	*length_out = strlen(header);
+	if (length >= *length_out &&
+	    memcmp(message, header, *length_out) == 0)
+		return NULL;
+	/* All but its last comma: something stands before that. */
+	if (length >= *length_out &&
+	    memcmp(message, header, *length_out - 1) == 0)
+		return "client uses an authorization identity";
+	return kind == SCRAM_BOUND ? "unsupported SCRAM channel binding" :
+	    "malformed SCRAM message";
 }
 
 /* client-first-message-bare: n=user,r=nonce,extensions */
@@ -329,26 +401,27 @@ read_client_first(struct attributes list, struct value *nonce_out)
 bool
 scram_server_first(struct scram_server *server, const void *message,
     size_t length, const struct scram_secret *secret, const char *nonce,
-    struct writer *reply)
+    const struct scram_binding *binding, struct writer *reply)
 {
 	const char *text = message, *problem;
 	struct attributes list;
 	struct value client_nonce;
+	size_t header;
 	char salt[SALT_TEXT];
 	int count;
 
 	memset(server, 0, sizeof(*server));
 	if (!is_message(message, length))
 		return server_fails(server, "malformed SCRAM message");
-	if ((problem = check_gs2_header(text, length)) != NULL)
+	problem = check_gs2_header(text, length, binding, server, &header);
+	if (problem != NULL)
 		return server_fails(server, problem);
-	list = (struct attributes){ text + 3, text + length, true };
+	list = (struct attributes){ text + header, text + length, true };
 	if ((problem = read_client_first(list, &client_nonce)) != NULL)
 		return server_fails(server, problem);
 
-	memcpy(server->binding, text[0] == 'y' ? "eSws" : "biws", 5);
-	server->first_length = (uint32_t)(length - 3);
-	memcpy(server->first, text + 3, server->first_length);
+	server->first_length = (uint32_t)(length - header);
+	memcpy(server->first, text + header, server->first_length);
 	encode(secret->salt, secret->salt_length, salt);
 	count = snprintf(server->reply, sizeof(server->reply),
 	    "r=%.*s%s,s=%s,i=%u", (int)client_nonce.length, client_nonce.text,
@@ -377,7 +450,7 @@ read_client_final(const struct scram_server *server, const char *message,
 
 	if (!take(&list, 'c', &value))
 		return "malformed SCRAM message";
-	if (!equals(&value, server->binding, 4))
+	if (!equals(&value, server->binding, strlen(server->binding)))
 		return "unexpected SCRAM channel binding";
 	if (!take(&list, 'r', &value))
 		return "malformed SCRAM message";
@@ -493,18 +566,23 @@ client_fails(struct scram_client *client, const char *problem)
 
 bool
 scram_client_first(struct scram_client *client, const char *nonce,
-    struct writer *message)
+    const struct scram_binding *binding, struct writer *message)
 {
+	const char *header;
 	int length;
 
 	memset(client, 0, sizeof(*client));
+	header = bind_to(binding, client->binding);
+	if (header == NULL)
+		return client_fails(client, "SCRAM channel binding is not "
+		    "possible");
 	length = snprintf(client->first, sizeof(client->first), "n=,r=%s",
 	    nonce);
 	if (length < 0 || (size_t)length >= sizeof(client->first))
 		return client_fails(client, "SCRAM nonce is too long");
 	client->first_length = (uint32_t)length;
 	client->nonce_length = (uint32_t)strlen(nonce);
-	writer_text(message, "n,,");
+	writer_text(message, header);
 	writer_text(message, client->first);
 	return !message->failed;
 }
@@ -571,7 +649,7 @@ scram_client_final(struct scram_client *client, const void *server_first,
     size_t length, const char *password, const struct scram_keys *keys,
     struct writer *message)
 {
-	char text[SCRAM_MESSAGE_MOST + 16], proof_text[KEY_TEXT];
+	char text[SCRAM_MESSAGE_MOST + 160], proof_text[KEY_TEXT];
 	struct auth_message auth_message;
 	struct server_first first;
 	struct scram_keys derived;
@@ -594,8 +672,8 @@ scram_client_final(struct scram_client *client, const void *server_first,
 		keys = &derived;
 	}
 	/* The server's nonce is bounded by the length of its message. */
-	count = snprintf(text, sizeof(text), "c=biws,r=%.*s",
-	    (int)first.nonce.length, first.nonce.text);
+	count = snprintf(text, sizeof(text), "c=%s,r=%.*s",
+	    client->binding, (int)first.nonce.length, first.nonce.text);
 	proved = count > 0 && (size_t)count < sizeof(text) &&
 	    build_auth_message(&auth_message,
 	    (struct value){ client->first, client->first_length },

@@ -4,8 +4,8 @@
  *
  * RFC 5802 (SCRAM) and RFC 7677 (with SHA-256) rule; PostgreSQL's manual,
  * "SASL Authentication", says how it is used there: the user name inside the
- * messages is empty or ignored, the one of the startup packet counts.  No
- * channel binding.
+ * messages is empty or ignored, the one of the startup packet counts.
+ * Channel binding is by tls-server-end-point alone (RFC 5929).
  *
  *	client                                     server
  *	n,,n=,r=<cnonce>               ->
@@ -85,6 +85,29 @@ bool scram_mock_salt(const uint8_t nonce[SCRAM_KEY], const char *user,
 /* Fresh printable nonce, from the kernel's randomness by way of OpenSSL. */
 bool scram_make_nonce(char nonce_out[SCRAM_NONCE_SIZE]) MUST_CHECK;
 
+/* --- channel binding ---------------------------------------------------- */
+
+/*
+ * What both sides know of the connection below: whoever stands between has
+ * another certificate.
+ */
+enum scram_binding_kind {
+	SCRAM_UNBOUND = 0,	/* we could not bind: no TLS */
+	SCRAM_BINDABLE,		/* we could, but the other side did not offer
+				   it or did not choose it: if somebody took
+				   it out on its way, that is found out */
+	SCRAM_BOUND		/* SCRAM-SHA-256-PLUS */
+};
+
+#define SCRAM_BINDING_MOST 64	/* the longest digest */
+#define SCRAM_BINDING_TEXT 128	/* the longest c= */
+
+struct scram_binding {
+	enum scram_binding_kind	 kind;
+	const uint8_t		*data;	/* BOUND: tls-server-end-point */
+	size_t			 length;
+};
+
 /* --- the server's side: a client logs in ------------------------------- */
 
 struct scram_server {
@@ -92,18 +115,20 @@ struct scram_server {
 	uint32_t	 first_length;	/* of client-first-message-bare */
 	uint32_t	 reply_length;	/* of server-first-message */
 	uint32_t	 nonce_length;	/* both nonces; in reply behind "r=" */
-	char		 binding[5];	/* what c= has to be */
+	char		 binding[SCRAM_BINDING_TEXT]; /* what c= has to be */
 	char		 first[SCRAM_MESSAGE_MOST];
 	char		 reply[SCRAM_MESSAGE_MOST + 256];
 };
 
 /*
  * Takes the client's first message, writes ours (raw, without framing).
- * `nonce` is our share of it.  False: the exchange is over; see problem.
+ * `nonce` is our share of it.  `binding` NULL: unbound; BINDABLE says that
+ * the client was offered to bind and chose not to.  False: the exchange is
+ * over; see problem.
  */
 bool scram_server_first(struct scram_server *server, const void *message,
     size_t length, const struct scram_secret *secret, const char *nonce,
-    struct writer *reply) MUST_CHECK;
+    const struct scram_binding *binding, struct writer *reply) MUST_CHECK;
 
 /*
  * Takes the client's last message, writes ours (raw).  False: refused.  The
@@ -119,15 +144,16 @@ bool scram_server_final(struct scram_server *server, const void *message,
 
 struct scram_client {
 	const char	*problem;	/* why it failed, for the log */
+	char		 binding[SCRAM_BINDING_TEXT]; /* what we send as c= */
 	uint32_t	 first_length;	/* of client-first-message-bare */
 	uint32_t	 nonce_length;	/* of our nonce, at the end of it */
 	char		 first[128];
 	uint8_t		 signature[SCRAM_KEY];	/* what the server must send */
 };
 
-/* Writes our first message (raw). */
+/* Writes our first message (raw). `binding` NULL: unbound. */
 bool scram_client_first(struct scram_client *client, const char *nonce,
-    struct writer *message) MUST_CHECK;
+    const struct scram_binding *binding, struct writer *message) MUST_CHECK;
 
 /*
  * Takes the server's first message, writes our last (raw).  Runs from a

@@ -36,6 +36,8 @@ struct server_login {
 	char			 log_text[160];
 	struct scram_keys	 keys;
 	struct scram_client	 client;
+	size_t			 binding_length; /* 0: no TLS below */
+	uint8_t			 binding[SCRAM_BINDING_MOST];
 	size_t			 size;		/* of all of this */
 	const char		*user, *secret;	/* both in strings */
 	char			 strings[];
@@ -75,6 +77,17 @@ server_login_begin(const struct server_credentials *credentials)
 		login->keys = *credentials->keys;
 	}
 	return login;
+}
+
+void
+server_login_bind(struct server_login *login, const uint8_t *digest,
+    size_t length)
+{
+	INVARIANT(login->phase == LOGIN_START &&
+	    length <= sizeof(login->binding));
+	login->binding_length = length;
+	if (length > 0)
+		memcpy(login->binding, digest, length);
 }
 
 static enum server_login_verdict
@@ -148,14 +161,31 @@ on_md5(struct server_login *login, struct reader data, struct writer *answer)
 }
 
 static bool
-offers_our_mechanism(struct reader list)
+offers(struct reader list, const char *wanted)
 {
 	const char *mechanism;
 
 	while (*(mechanism = reader_string(&list)) != '\0')
-		if (strcmp(mechanism, SASL_MECHANISM) == 0)
+		if (strcmp(mechanism, wanted) == 0)
 			return true;
 	return false;
+}
+
+/* The better one of what both can; NULL: there is none. */
+static const char *
+choose_mechanism(struct server_login *login, struct reader list,
+    struct scram_binding *binding_out)
+{
+	*binding_out = (struct scram_binding){ SCRAM_UNBOUND, login->binding,
+	    login->binding_length };
+	if (login->binding_length > 0 && offers(list, SASL_MECHANISM_PLUS)) {
+		binding_out->kind = SCRAM_BOUND;
+		return SASL_MECHANISM_PLUS;
+	}
+	/* Somebody may have taken the better one out on its way. */
+	if (login->binding_length > 0)
+		binding_out->kind = SCRAM_BINDABLE;
+	return offers(list, SASL_MECHANISM) ? SASL_MECHANISM : NULL;
 }
 
 static enum server_login_verdict
@@ -163,8 +193,10 @@ on_sasl(struct server_login *login, struct reader data, struct writer *answer)
 {
 	char memory[SCRAM_MESSAGE_MOST], nonce[SCRAM_NONCE_SIZE];
 	struct writer message = writer_of(memory, sizeof(memory));
+	struct scram_binding binding;
+	const char *mechanism = choose_mechanism(login, data, &binding);
 
-	if (!offers_our_mechanism(data))
+	if (mechanism == NULL)
 		return fail(login, "none of the server's SASL authentication "
 		    "mechanisms are supported", NULL);
 	if (login->kind == SECRET_MD5)
@@ -175,9 +207,10 @@ on_sasl(struct server_login *login, struct reader data, struct writer *answer)
 		    "authentication: password is SCRAM secret but client "
 		    "authentication did not provide SCRAM keys");
 	if (!scram_make_nonce(nonce) ||
-	    !scram_client_first(&login->client, nonce, &message))
+	    !scram_client_first(&login->client, nonce, &binding, &message))
 		return fail(login, NULL, "could not make a nonce");
-	write_sasl_initial_response(answer, message.bytes, message.used);
+	write_sasl_initial_response(answer, mechanism, message.bytes,
+	    message.used);
 	return go_on(login, LOGIN_FIRST);
 }
 

@@ -37,6 +37,14 @@ struct server_login *server_login_begin(
     const struct server_credentials *credentials) MUST_CHECK;
 
 /*
+ * The connection has TLS, with this digest of the server's certificate
+ * (tls-server-end-point): SCRAM is bound to it if the server offers that.
+ * Length 0: it has none.  Before the first request.
+ */
+void server_login_bind(struct server_login *login, const uint8_t *digest,
+    size_t length);
+
+/*
  * Takes the body of an 'R' message (without type and length).  Must not be
  * called again after OK or FAILED.
  */

@@ -50,6 +50,7 @@ buffer_append(struct buffer *buffer, const void *bytes, size_t length)
 		    buffer->size / 2 >= used + length) {
 			memmove(buffer->bytes, buffer->bytes + buffer->from,
 			    used);
+			memory_wipe(buffer->bytes + used, buffer->to - used);
 			buffer->from = 0;
 			buffer->to = (uint32_t)used;
 		} else if (!grow(buffer, used + length)) {

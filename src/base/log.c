@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log_record.h"
+
 #define LINE_BYTES 2048
 
 #define MARK_BYTES sizeof("<7>")
@@ -44,12 +46,14 @@ static const struct {
 /* The log is the one thing that every function may reach without a handle. */
 static struct {
 	int	verbose;
+	enum log_format format;
+	int	worker;			/* -1: none */
 	bool	to_stderr;
 	bool	stderr_is_journal;
 	int	file_fd;
 	bool	to_syslog;
 	char	ident[64];
-} current = { .to_stderr = true, .file_fd = -1 };
+} current = { .worker = -1, .to_stderr = true, .file_fd = -1 };
 
 static int
 facility_code(const char *name)
@@ -81,16 +85,24 @@ log_set_file(int fd)
 }
 
 void
-log_adjust(int verbose, bool to_syslog, const char *ident,
-    const char *facility)
+log_set_worker(unsigned slot)
 {
+	current.worker = (int)slot;
+}
+
+void
+log_adjust(const struct log_settings *settings)
+{
+	const char *facility = settings->syslog_facility;
+	const char *ident = settings->syslog_ident;
 	int code = facility != NULL ? facility_code(facility) : -1;
 
-	current.verbose = verbose;
+	current.verbose = settings->verbose;
+	current.format = settings->format;
 	if (current.to_syslog)
 		closelog();
-	current.to_syslog = to_syslog;
-	if (!to_syslog)
+	current.to_syslog = settings->to_syslog;
+	if (!settings->to_syslog)
 		return;
 	snprintf(current.ident, sizeof(current.ident), "%s",
 	    ident != NULL ? ident : "pgbouncer");
@@ -119,8 +131,7 @@ log_configure(const struct log_settings *settings)
 	current.stderr_is_journal = settings->to_stderr &&
 	    is_journal(STDERR_FILENO);
 	log_set_file(settings->file_fd);
-	log_adjust(settings->verbose, settings->to_syslog,
-	    settings->syslog_ident, settings->syslog_facility);
+	log_adjust(settings);
 }
 
 bool
@@ -178,16 +189,23 @@ write_all(int fd, const char *line, size_t length)
 	while (done == -1 && errno == EINTR);
 }
 
-/* The journal knows the time and the process; it wants the priority. */
+/* The journal wants to be told the priority of each line. */
+static int
+journal_priority(enum log_level level)
+{
+	int priority = levels[level].priority;
+
+	return priority == -1 ? LOG_DEBUG : priority;
+}
+
+/* It knows the time and the process. */
 static void
 write_to_journal(enum log_level level, const char *message)
 {
 	char mark[MARK_BYTES], line[LINE_BYTES + 128];
-	int priority = levels[level].priority;
 	size_t length;
 
-	snprintf(mark, sizeof(mark), "<%d>", priority == -1 ? LOG_DEBUG :
-	    priority);
+	snprintf(mark, sizeof(mark), "<%d>", journal_priority(level));
 	length = (size_t)snprintf(line, sizeof(line), "%s", mark);
 	length = append_indented(line, length, sizeof(line) - 1, mark,
 	    message);
@@ -195,19 +213,11 @@ write_to_journal(enum log_level level, const char *message)
 	write_all(STDERR_FILENO, line, length);
 }
 
-void
-log_write(enum log_level level, const char *format, ...)
+static void
+emit_text(enum log_level level, const char *message)
 {
-	char message[LINE_BYTES], line[LINE_BYTES + 128];
-	int saved_errno = errno;
-	va_list arguments;
+	char line[LINE_BYTES + 128];
 	size_t length;
-
-	if ((int)level > (int)LOG_LEVEL_LOG + current.verbose)
-		return;
-	va_start(arguments, format);
-	vsnprintf(message, sizeof(message), format, arguments);
-	va_end(arguments);
 
 	length = write_stamp(line, sizeof(line));
 	length += (size_t)snprintf(line + length, sizeof(line) - length, "%s ",
@@ -223,5 +233,98 @@ log_write(enum log_level level, const char *format, ...)
 		write_all(current.file_fd, line, length);
 	if (current.to_syslog && levels[level].priority != -1)
 		syslog(levels[level].priority, "%s", message);
+}
+
+static void
+emit_record(enum log_level level, const struct log_subject *subject,
+    const char *message)
+{
+	struct log_record record = { .level = levels[level].name,
+	    .pid = (int)getpid(), .worker = current.worker,
+	    .subject = subject, .message = message };
+	char room[MARK_BYTES - 1 + LOG_RECORD_BYTES], *line;
+	size_t length;
+
+	clock_gettime(CLOCK_REALTIME, &record.time);
+	line = room + MARK_BYTES - 1;
+	length = log_record_write(current.format, &record, line);
+
+	if (current.stderr_is_journal) {
+		room[0] = '<';
+		room[1] = (char)('0' + journal_priority(level));
+		room[2] = '>';
+		write_all(STDERR_FILENO, room, length + MARK_BYTES - 1);
+	} else if (current.to_stderr)
+		write_all(STDERR_FILENO, line, length);
+	if (current.file_fd != -1)
+		write_all(current.file_fd, line, length);
+	if (current.to_syslog && levels[level].priority != -1)
+		syslog(levels[level].priority, "%.*s", (int)length - 1, line);
+}
+
+static void
+emit(enum log_level level, const struct log_subject *subject,
+    const char *message)
+{
+	int saved_errno = errno;
+
+	if (current.format == LOG_FORMAT_TEXT)
+		emit_text(level, message);
+	else
+		emit_record(level, subject, message);
 	errno = saved_errno;
+}
+
+static bool
+is_wanted(enum log_level level)
+{
+	return (int)level <= (int)LOG_LEVEL_LOG + current.verbose;
+}
+
+void
+log_write(enum log_level level, const char *format, ...)
+{
+	char message[LINE_BYTES];
+	va_list arguments;
+
+	if (!is_wanted(level))
+		return;
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	emit(level, NULL, message);
+}
+
+/* "C-0xc00001000007: shop/joe@10.0.0.5:4242 "; nothing in a record. */
+static size_t
+write_subject(const struct log_subject *subject, char *message, size_t size)
+{
+	int length;
+
+	message[0] = '\0';
+	if (current.format != LOG_FORMAT_TEXT ||
+	    subject->side == LOG_SIDE_NONE)
+		return 0;
+	length = snprintf(message, size, "%c-0x%" PRIx64 ": %s/%s@%s ",
+	    subject->side == LOG_SIDE_CLIENT ? 'C' : 'S', subject->pointer,
+	    subject->database, subject->user, subject->address);
+	return (size_t)length < size ? (size_t)length : size - 1;
+}
+
+void
+log_write_about(enum log_level level, const struct log_subject *subject,
+    const char *format, ...)
+{
+	char message[LINE_BYTES];
+	va_list arguments;
+	size_t length;
+
+	if (!is_wanted(level))
+		return;
+	length = write_subject(subject, message, sizeof(message));
+	va_start(arguments, format);
+	vsnprintf(message + length, sizeof(message) - length, format,
+	    arguments);
+	va_end(arguments);
+	emit(level, subject, message);
 }

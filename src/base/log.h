@@ -25,8 +25,15 @@ enum log_level {
 	LOG_LEVEL_NOISE		/* verbose = 2 */
 };
 
+enum log_format {
+	LOG_FORMAT_TEXT = 0,	/* PgBouncer's lines */
+	LOG_FORMAT_JSON,
+	LOG_FORMAT_LOGFMT
+};
+
 struct log_settings {
 	int		 verbose;	/* 0, 1 = DEBUG, 2 = NOISE */
+	enum log_format	 format;
 	bool		 to_stderr;
 	int		 file_fd;	/* -1: none; owned by the log */
 	bool		 to_syslog;
@@ -38,8 +45,10 @@ struct log_settings {
 void log_configure(const struct log_settings *settings);
 
 /* As a reload changes it: stderr and the file stay as they are. */
-void log_adjust(int verbose, bool to_syslog, const char *ident,
-    const char *facility);
+void log_adjust(const struct log_settings *settings);
+
+/* What this process writes is from this worker; records say so. */
+void log_set_worker(unsigned slot);
 
 /* Replaces only the file. -1 means none. Takes the descriptor over. */
 void log_set_file(int fd);
@@ -56,6 +65,26 @@ int log_verbose(void);
 
 void log_write(enum log_level level, const char *format, ...)
     PRINTF_LIKE(2, 3);
+
+enum log_side {
+	LOG_SIDE_NONE = 0,
+	LOG_SIDE_CLIENT,
+	LOG_SIDE_SERVER
+};
+
+/* Whom or what a line is about. Texts may be NULL: unknown. */
+struct log_subject {
+	enum log_side	 side;
+	uint64_t	 pointer;	/* the ptr of SHOW CLIENTS, SERVERS */
+	const char	*database, *user, *address;
+};
+
+/*
+ * As a text, a line about a client or server begins with the subject, as in
+ * "C-0xc00001000007: shop/joe@10.0.0.5:4242 "; a record has fields of it.
+ */
+void log_write_about(enum log_level level, const struct log_subject *subject,
+    const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define log_fatal(...) log_write(LOG_LEVEL_FATAL, __VA_ARGS__)
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -6,9 +6,12 @@
 
 #include "base/invariant.h"
 #include "base/log.h"
+#include "config/auth_files.h"
 #include "config/entries.h"
 #include "config/ini.h"
 #include "config/overrides.h"
+#include "config/secret.h"
+#include "config/tls_files.h"
 #include "config/userlist.h"
 
 enum applies {
@@ -258,15 +261,6 @@ is_changed(const struct config *config, const struct param *param)
 static void
 note_params_without_effect(struct load *load)
 {
-	enum auth_type auth = load->config->auth_type;
-	char what[40];
-
-	if (auth == AUTH_TYPE_CERT || auth == AUTH_TYPE_HBA ||
-	    auth == AUTH_TYPE_LDAP || auth == AUTH_TYPE_PAM) {
-		snprintf(what, sizeof(what), "auth_type = %s",
-		    auth_type_word(auth));
-		note_no_effect(what, load);
-	}
 	for (size_t i = 0; i < ARRAY_LENGTH(params); i++)
 		if (params[i].effect != NOW &&
 		    is_changed(load->config, &params[i]))
@@ -313,7 +307,12 @@ read_database(struct load *load, const struct ini_entry *entry,
 
 	if (strcmp(entry->name, "*") != 0)
 		database = &load->databases[load->config->database_count++];
-	return entries_read_database(&load->reading, entry, database, error);
+	if (!entries_read_database(&load->reading, entry, database, error))
+		return false;
+	if (secret_resolve(load->files, load->arena, database, error))
+		return true;
+	return error_prefix(error, "database \"%s\" (%s:%u)", entry->name,
+	    entry->place.file, entry->place.line);
 }
 
 static bool
@@ -448,13 +447,32 @@ keep_what_has_no_effect(struct load *load)
 	load->config->without_effect_count = load->without_effect_count;
 }
 
+/* Whom to believe is never guessed. */
+static bool
+read_trusted_proxies(struct load *load, struct error *error)
+{
+	struct config *config = load->config;
+
+	if (!networks_parse(config->proxy_protocol_trusted,
+	    &config->trusted_proxies, error))
+		return false;
+	if (config->proxy_protocol == 0 || config->trusted_proxies.count > 0)
+		return true;
+	error_set(error, "proxy_protocol needs proxy_protocol_trusted");
+	return error_hint(error, "give the addresses of the load balancers, "
+	    "such as 10.0.0.7");
+}
+
 static bool
 load_all(struct load *load, struct error *error)
 {
 	load->ini = ini_read(load->files, load->config->path, sections,
 	    error);
 	if (load->ini == NULL || !read_params(load, error) ||
-	    !read_entries(load, error) || !read_secrets(load, error))
+	    !read_trusted_proxies(load, error) ||
+	    !read_entries(load, error) || !read_secrets(load, error) ||
+	    !tls_files_read(load->config, load->files, error) ||
+	    !auth_files_read(load->config, load->files, error))
 		return false;
 	keep_what_has_no_effect(load);
 	return true;

@@ -5,16 +5,20 @@
  * pointer; who still needs the old one keeps it until done.  All that a
  * configuration points to lives in one arena and goes with config_free().
  *
- * Not here: what is known of a database at run time, and whether addresses
- * and files other than the ini, its includes and the auth file are any good.
+ * Not here: what is known of a database at run time, and whether addresses,
+ * certificates and keys are any good.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
 #include "base/base.h"
 #include "base/error.h"
+#include "base/tls_settings.h"
 #include "config/files.h"
+#include "config/hba.h"
+#include "config/ident.h"
 #include "config/kinds.h"
+#include "config/networks.h"
 
 /* An entry of [databases]. Texts are NULL where not given. */
 struct config_database {
@@ -23,6 +27,7 @@ struct config_database {
 	const char	*host;		/* may be a list; NULL: Unix socket */
 	const char	*user;		/* forced user */
 	const char	*password;	/* of the forced user */
+	const char	*password_file;	/* where it came from */
 	const char	*auth_user, *auth_query, *auth_dbname;
 	const char	*client_encoding, *datestyle, *timezone;
 	const char	*application_name;
@@ -84,6 +89,18 @@ struct config {
 	size_t				 secret_count;
 
 	const struct config_database	*autodb;	/* entry `*` or NULL */
+
+	/* Both empty unless auth_type is hba. */
+	struct hba			 hba;
+	struct ident			 ident;
+
+	/* Of proxy_protocol_trusted. */
+	struct networks			 trusted_proxies;
+
+	/* Without files where sslmode is disable. */
+	struct tls_settings		 client_tls, server_tls;
+	/* Of metrics over HTTPS: certificate and key, or neither. */
+	struct tls_settings		 metrics_tls;
 
 	/* What has no effect yet, for config_warn_of_no_effect(). */
 	const char *const		*without_effect;

@@ -46,9 +46,11 @@ static const struct setting database_settings[] = {
 	{ "port", &kind_COUNT, DATABASE(port), PORT, NOW, "invalid port" },
 	{ "user", &kind_TEXT, DATABASE(user), ANY, NOW, NULL },
 	{ "password", &kind_TEXT, DATABASE(password), ANY, NOW, NULL },
-	{ "auth_user", &kind_TEXT, DATABASE(auth_user), ANY, LATER, NULL },
-	{ "auth_query", &kind_TEXT, DATABASE(auth_query), ANY, LATER, NULL },
-	{ "auth_dbname", &kind_DATABASE, DATABASE(auth_dbname), ANY, LATER,
+	{ "password_file", &kind_TEXT, DATABASE(password_file), ANY, NOW,
+	    NULL },
+	{ "auth_user", &kind_TEXT, DATABASE(auth_user), ANY, NOW, NULL },
+	{ "auth_query", &kind_TEXT, DATABASE(auth_query), ANY, NOW, NULL },
+	{ "auth_dbname", &kind_DATABASE, DATABASE(auth_dbname), ANY, NOW,
 	    NULL },
 	{ "client_encoding", &kind_TEXT, DATABASE(client_encoding), ANY, NOW,
 	    NULL },
@@ -249,6 +251,7 @@ entries_read_database(const struct entries_reading *reading,
 	forget_if_empty(&database_out->dbname);
 	forget_if_empty(&database_out->host);
 	forget_if_empty(&database_out->user);
+	forget_if_empty(&database_out->password_file);
 	if (database_out->dbname == NULL && strcmp(entry->name, "*") != 0)
 		database_out->dbname = database_out->name;
 	return true;

@@ -413,6 +413,8 @@ files_unpack(int fd, struct error *error)
 		error_system(error, "could not map a packed configuration");
 		return NULL;
 	}
+	/* Passwords and keys are in here: never in a core. */
+	madvise(mapped, (size_t)status.st_size, MADV_DONTDUMP);
 	files = files_memory();
 	pack = (struct unpacker){ mapped, (size_t)status.st_size };
 	good = unpack_all(&pack, files);

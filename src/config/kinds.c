@@ -1,3 +1,5 @@
+#include "build.h"
+
 #include "config/kinds.h"
 
 #include <errno.h>
@@ -9,6 +11,8 @@
 
 #include "base/invariant.h"
 #include "base/log.h"
+#include "config/networks.h"
+#include "config/places.h"
 
 /* What a value is read from and where it goes. */
 struct reading {
@@ -201,6 +205,30 @@ parse_tls_protocols(const struct reading *reading, struct error *error)
 }
 
 static bool
+parse_networks(const struct reading *reading, struct error *error)
+{
+	struct networks networks;
+
+	return networks_parse(reading->text, &networks, error) &&
+	    parse_text(reading, error);
+}
+
+static bool
+parse_places(const struct reading *reading, struct error *error)
+{
+	struct places places;
+
+	if (!places_parse(reading->text, &places, error))
+		return false;
+#ifndef HAVE_MICROHTTPD
+	if (places.count > 0)
+		return error_set(error, "nothing is expected: this pgusher "
+		    "was built without libmicrohttpd, which serves metrics");
+#endif
+	return parse_text(reading, error);
+}
+
+static bool
 expected_word(const char *const *words, struct error *error)
 {
 	char list[256] = "";
@@ -267,6 +295,12 @@ static const char *const sslmodes[] = {
 	NULL
 };
 
+static const char *const sslnegotiations[] = {
+	[SSLNEGOTIATION_POSTGRES] = "postgres",
+	[SSLNEGOTIATION_DIRECT] = "direct",
+	NULL
+};
+
 static const char *const dheparams[] = {
 	[DHEPARAMS_NONE] = "none",
 	[DHEPARAMS_AUTO] = "auto",
@@ -280,6 +314,20 @@ static const char *const load_balances[] = {
 	NULL
 };
 
+static const char *const log_formats[] = {
+	[LOG_FORMAT_TEXT] = "text",
+	[LOG_FORMAT_JSON] = "json",
+	[LOG_FORMAT_LOGFMT] = "logfmt",
+	NULL
+};
+
+static const char *const session_states[] = {
+	[SESSION_STATE_IGNORE] = "ignore",
+	[SESSION_STATE_WARN] = "warn",
+	[SESSION_STATE_PIN] = "pin",
+	NULL
+};
+
 const struct kind
     kind_COUNT = { parse_count, print_count, NULL },
     kind_SWITCH = { parse_count, print_count, NULL },
@@ -289,12 +337,17 @@ const struct kind
     kind_FILE_MODE = { parse_count, print_count, NULL },
     kind_FACILITY = { parse_facility, print_text, NULL },
     kind_TLS_PROTOCOLS = { parse_tls_protocols, print_text, NULL },
+    kind_NETWORKS = { parse_networks, print_text, NULL },
+    kind_PLACES = { parse_places, print_text, NULL },
     kind_WORKERS = { parse_workers, print_workers, NULL },
     kind_POOL_MODE = { parse_word, print_word, pool_modes },
     kind_AUTH_TYPE = { parse_word, print_word, auth_types },
     kind_SSLMODE = { parse_word, print_word, sslmodes },
+    kind_SSLNEGOTIATION = { parse_word, print_word, sslnegotiations },
     kind_DHEPARAMS = { parse_word, print_word, dheparams },
-    kind_LOAD_BALANCE = { parse_word, print_word, load_balances };
+    kind_LOAD_BALANCE = { parse_word, print_word, load_balances },
+    kind_LOG_FORMAT = { parse_word, print_word, log_formats },
+    kind_SESSION_STATE = { parse_word, print_word, session_states };
 
 bool
 kind_parse(const struct kind *kind, const char *text,
@@ -323,6 +376,10 @@ pool_mode_word(enum pool_mode mode)
 const char *
 auth_type_word(enum auth_type type)
 {
+	if (type == AUTH_TYPE_PEER)
+		return "peer";
+	if (type == AUTH_TYPE_REJECT)
+		return "reject";
 	INVARIANT((size_t)type < ARRAY_LENGTH(auth_types) - 1);
 	return auth_types[type];
 }

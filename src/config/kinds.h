@@ -10,9 +10,11 @@
  *   FILE_MODE      int           as COUNT; written in octal by habit
  *   FACILITY       const char *  a name that syslog knows
  *   TLS_PROTOCOLS  const char *  a list of TLS versions
+ *   NETWORKS       const char *  networks (config/networks.h)
+ *   PLACES         const char *  where to listen (config/places.h)
  *   WORKERS        int           a number, or auto, kept as 0
- *   POOL_MODE, AUTH_TYPE, SSLMODE, DHEPARAMS, LOAD_BALANCE
- *                  an enum, written as a word
+ *   POOL_MODE, AUTH_TYPE, SSLMODE, SSLNEGOTIATION, DHEPARAMS, LOAD_BALANCE,
+ *   LOG_FORMAT, SESSION_STATE     an enum, written as a word
  *
  * Words do not care for case.
  */
@@ -21,6 +23,7 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 enum pool_mode {
@@ -38,7 +41,9 @@ enum auth_type {
 	AUTH_TYPE_HBA,
 	AUTH_TYPE_LDAP,
 	AUTH_TYPE_PAM,
-	AUTH_TYPE_SCRAM_SHA_256
+	AUTH_TYPE_SCRAM_SHA_256,
+	AUTH_TYPE_PEER,		/* the last two in HBA files only */
+	AUTH_TYPE_REJECT
 };
 
 enum sslmode {
@@ -50,10 +55,21 @@ enum sslmode {
 	SSLMODE_VERIFY_FULL
 };
 
+enum sslnegotiation {
+	SSLNEGOTIATION_POSTGRES,	/* TLS is asked for first */
+	SSLNEGOTIATION_DIRECT		/* TLS from the first byte */
+};
+
 enum dheparams {
 	DHEPARAMS_NONE,
 	DHEPARAMS_AUTO,
 	DHEPARAMS_LEGACY
+};
+
+enum session_state {		/* what transactions leave behind in one */
+	SESSION_STATE_IGNORE,
+	SESSION_STATE_WARN,	/* the client is told */
+	SESSION_STATE_PIN	/* and keeps the server with it */
 };
 
 enum load_balance_hosts {
@@ -70,11 +86,16 @@ typedef const char *KIND_DATABASE;
 typedef int KIND_FILE_MODE;
 typedef const char *KIND_FACILITY;
 typedef const char *KIND_TLS_PROTOCOLS;
+typedef const char *KIND_NETWORKS;
+typedef const char *KIND_PLACES;
 typedef int KIND_WORKERS;
 typedef enum pool_mode KIND_POOL_MODE;
 typedef enum auth_type KIND_AUTH_TYPE;
 typedef enum sslmode KIND_SSLMODE;
+typedef enum sslnegotiation KIND_SSLNEGOTIATION;
 typedef enum dheparams KIND_DHEPARAMS;
+typedef enum log_format KIND_LOG_FORMAT;
+typedef enum session_state KIND_SESSION_STATE;
 
 /* Bounds of a number, both allowed; of a duration in seconds. */
 struct bounds {
@@ -85,8 +106,9 @@ struct kind;
 
 extern const struct kind kind_COUNT, kind_SWITCH, kind_DURATION, kind_TEXT,
     kind_DATABASE, kind_FILE_MODE, kind_FACILITY, kind_TLS_PROTOCOLS,
-    kind_WORKERS, kind_POOL_MODE, kind_AUTH_TYPE, kind_SSLMODE,
-    kind_DHEPARAMS, kind_LOAD_BALANCE;
+    kind_NETWORKS, kind_PLACES, kind_WORKERS, kind_POOL_MODE, kind_AUTH_TYPE,
+    kind_SSLMODE, kind_SSLNEGOTIATION, kind_DHEPARAMS, kind_LOAD_BALANCE,
+    kind_LOG_FORMAT, kind_SESSION_STATE;
 
 /*
  * Reads a text into *value_out, which has the kind's type.  What must be kept

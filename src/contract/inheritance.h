@@ -16,9 +16,11 @@
 
 #include "base/base.h"
 #include "config/config.h"
+#include "config/places.h"
 #include "shm/segment.h"
 
 #define LISTENERS_MOST 64
+#define HTTP_SOCKETS_MOST PLACES_MOST
 
 /* One listening socket: this slot's own (SO_REUSEPORT) unless all share it. */
 struct inherited_listener {
@@ -36,6 +38,8 @@ struct inheritance {
 	int		 outbox_fds[ROSTER_SLOTS + 1]; /* write ends by slot;
 					   the last is the supervisor's */
 	int		 helper_fd;	/* questions: workers write, it reads */
+	int		 http_fds[HTTP_SOCKETS_MOST]; /* the exporter's */
+	unsigned	 http_count;
 	int		 lifeline_fd;	/* EOF: the supervisor is gone */
 	struct inherited_listener listeners[LISTENERS_MOST];
 	unsigned	 listener_count;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/invariant.h"
+#include "base/memory.h"
 #include "contract/orders.h"
 
 static void
@@ -17,7 +18,9 @@ begin_answer(const struct question *question, struct answer *answer)
 	answer->kind = INBOX_ANSWER;
 	answer->question = question->kind;
 	answer->id = question->id;
-	memcpy(answer->text, question->text, sizeof(answer->text));
+	answer->ticket = question->ticket;
+	if (question->kind == QUESTION_HOST)
+		memcpy(answer->text, question->text, sizeof(answer->text));
 }
 
 void
@@ -78,6 +81,7 @@ is_to_the_point(const struct answer *answer, const struct question *question)
 	return answer->kind == INBOX_ANSWER &&
 	    answer->question == question->kind &&
 	    answer->id == question->id &&
+	    answer->ticket == question->ticket &&
 	    answer->addresses.count <= ADDRESSES_MOST;
 }
 
@@ -90,6 +94,7 @@ errand_end(struct errand *errand, const struct errand_kind *kind,
 	    sizeof(*answer_out) ||
 	    !is_to_the_point(answer_out, &errand->question))
 		errand_fail(&errand->question, kind, answer_out);
+	memory_wipe(&errand->question, sizeof(errand->question));
 	close(errand->fd);
 	errand->fd = -1;
 	errand->phase = ERRAND_ENDING;

@@ -23,6 +23,7 @@ typedef void errand_function(const struct question *question,
 struct errand_kind {
 	errand_function	*run;
 	int32_t		 failed;	/* result if nobody comes back */
+	usec_t		 patience;	/* 0: the helper's */
 };
 
 enum errand_phase {
@@ -36,7 +37,7 @@ struct errand {			/* zeroed: vacant */
 	pid_t			 pid;
 	int			 fd;		/* OUT: readable: it is back */
 	usec_t			 deadline;	/* OUT */
-	struct question		 question;
+	struct question		 question;	/* OUT; wiped then */
 };
 
 /* Sends a child out; the errand must be vacant. */

@@ -2,15 +2,20 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/invariant.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "helper/ldap.h"
+#include "helper/line.h"
+#include "helper/pam.h"
+#include "helper/peer.h"
 #include "helper/resolve.h"
 #include "net/fdpass.h"
 
-/* Questions that are looked into at one time. */
-#define ERRANDS_MOST 64
 /* How long one may take; resolvers try several servers for 5 s each. */
 #define PATIENCE (20 * USEC_PER_SEC)
 /* Who was killed is looked after that soon. */
@@ -18,14 +23,15 @@
 
 struct office {
 	const struct helper	*helper;
-	struct errand		 errands[ERRANDS_MOST];
+	struct line		*line;
+	struct errand		 errands[LINE_ERRANDS];
 	usec_t			 now;
 };
 
 static struct errand *
 find_vacant(struct office *office)
 {
-	for (unsigned i = 0; i < ERRANDS_MOST; i++)
+	for (unsigned i = 0; i < LINE_ERRANDS; i++)
 		if (office->errands[i].phase == ERRAND_VACANT)
 			return &office->errands[i];
 	return NULL;
@@ -43,11 +49,42 @@ send_answer(const struct office *office, uint32_t slot,
 }
 
 static bool
-is_sound(const struct question *question)
+ends(const char *text, size_t size)
 {
-	return question->kind < QUESTION_KINDS &&
-	    question->slot < ROSTER_SLOTS &&
-	    question->text[sizeof(question->text) - 1] == '\0';
+	return memchr(text, '\0', size) != NULL;
+}
+
+static bool
+is_sound(const struct question *question, size_t length)
+{
+	const struct login_matter *login = &question->login;
+
+	if (length < offsetof(struct question, login) ||
+	    question->kind >= QUESTION_KINDS ||
+	    question->slot >= ROSTER_SLOTS ||
+	    !ends(question->text, sizeof(question->text)))
+		return false;
+	if (length == offsetof(struct question, login))
+		return length == question_length(question);
+	return length > offsetof(struct question, login.password) &&
+	    ends(login->user, sizeof(login->user)) &&
+	    ends(login->host, sizeof(login->host)) &&
+	    ends(login->options, sizeof(login->options)) &&
+	    ends(login->password, sizeof(login->password)) &&
+	    length == question_length(question);
+}
+
+static void
+refuse(const struct office *office, const struct question *question,
+    const char *why)
+{
+	struct answer answer;
+
+	errand_fail(question, &office->helper->kinds[question->kind],
+	    &answer);
+	if (question->kind != QUESTION_HOST)
+		snprintf(answer.text, sizeof(answer.text), "%s", why);
+	send_answer(office, question->slot, &answer);
 }
 
 static void
@@ -56,47 +93,59 @@ send_out(struct office *office, struct errand *errand,
 {
 	const struct errand_kind *kind =
 	    &office->helper->kinds[question->kind];
-	struct answer answer;
+	usec_t patience = kind->patience != 0 ? kind->patience :
+	    office->helper->patience;
 	struct error error;
 
-	if (errand_begin(errand, question, kind, office->now +
-	    office->helper->patience, &error))
+	if (errand_begin(errand, question, kind, office->now + patience,
+	    &error))
 		return;
 	log_error("helper: %s", error.text);
-	errand_fail(question, kind, &answer);
-	send_answer(office, question->slot, &answer);
+	refuse(office, question, error.text);
 }
 
-/* What there is no errand for stays in the socket. */
 static void
 take_questions(struct office *office)
 {
 	struct question question;
-	struct errand *errand;
 	size_t length;
 	int fd;
 
-	while ((errand = find_vacant(office)) != NULL) {
-		length = fdpass_receive(office->helper->questions_fd,
-		    &question, sizeof(question), &fd);
+	while ((length = fdpass_receive(office->helper->questions_fd,
+	    &question, sizeof(question), &fd)) > 0) {
 		INVARIANT(fd == -1);
-		if (length == 0)
-			return;
-		if (length == sizeof(question) && is_sound(&question))
-			send_out(office, errand, &question);
-		else
+		if (!is_sound(&question, length))
 			log_warning("helper: a question that is none");
+		else if (!line_add(office->line, &question, office->now))
+			refuse(office, &question, "too many wait");
+		memory_wipe(&question, sizeof(question));
 	}
+}
+
+static void
+send_out_all(struct office *office)
+{
+	struct question question;
+	struct errand *errand;
+
+	while (line_take_late(office->line, office->now -
+	    office->helper->patience, &question))
+		refuse(office, &question, "too many wait");
+	while ((errand = find_vacant(office)) != NULL &&
+	    line_take(office->line, office->errands, &question))
+		send_out(office, errand, &question);
+	memory_wipe(&question, sizeof(question));
 }
 
 static void
 finish(struct office *office, struct errand *errand)
 {
+	uint32_t slot = errand->question.slot;
 	struct answer answer;
 
 	errand_end(errand, &office->helper->kinds[errand->question.kind],
 	    &answer);
-	send_answer(office, errand->question.slot, &answer);
+	send_answer(office, slot, &answer);
 }
 
 /* --- the loop ------------------------------------------------------------ */
@@ -104,9 +153,11 @@ finish(struct office *office, struct errand *errand)
 static int
 next_look(const struct office *office)
 {
-	usec_t until = INT64_MAX;
+	usec_t until = line_oldest(office->line);
 
-	for (unsigned i = 0; i < ERRANDS_MOST; i++) {
+	if (until != INT64_MAX)
+		until += office->helper->patience;
+	for (unsigned i = 0; i < LINE_ERRANDS; i++) {
 		const struct errand *errand = &office->errands[i];
 
 		if (errand->phase == ERRAND_ENDING)
@@ -130,13 +181,12 @@ sleep_until_news(struct office *office, struct pollfd *news)
 	news[PLACE_LIFELINE] = (struct pollfd){
 	    office->helper->lifeline_fd, POLLIN, 0 };
 	news[PLACE_QUESTIONS] = (struct pollfd){
-	    find_vacant(office) != NULL ? office->helper->questions_fd : -1,
-	    POLLIN, 0 };
-	for (unsigned i = 0; i < ERRANDS_MOST; i++)
+	    office->helper->questions_fd, POLLIN, 0 };
+	for (unsigned i = 0; i < LINE_ERRANDS; i++)
 		news[PLACE_ERRANDS + i] = (struct pollfd){
 		    office->errands[i].phase == ERRAND_OUT ?
 		    office->errands[i].fd : -1, POLLIN, 0 };
-	if (poll(news, PLACE_ERRANDS + ERRANDS_MOST, next_look(office)) == -1)
+	if (poll(news, PLACE_ERRANDS + LINE_ERRANDS, next_look(office)) == -1)
 		INVARIANT(errno == EINTR);
 	office->now = clock_now();
 }
@@ -144,7 +194,7 @@ sleep_until_news(struct office *office, struct pollfd *news)
 static void
 look_after_errands(struct office *office, const struct pollfd *news)
 {
-	for (unsigned i = 0; i < ERRANDS_MOST; i++) {
+	for (unsigned i = 0; i < LINE_ERRANDS; i++) {
 		struct errand *errand = &office->errands[i];
 
 		if (errand->phase == ERRAND_OUT &&
@@ -159,15 +209,17 @@ int
 helper_serve(const struct helper *helper)
 {
 	static struct office office;
-	struct pollfd news[PLACE_ERRANDS + ERRANDS_MOST];
+	struct pollfd news[PLACE_ERRANDS + LINE_ERRANDS];
 
-	office = (struct office){ .helper = helper, .now = clock_now() };
+	office = (struct office){ .helper = helper, .now = clock_now(),
+	    .line = line_create() };
 	for (;;) {
 		sleep_until_news(&office, news);
 		if (news[PLACE_LIFELINE].revents != 0)
 			return 1;	/* the supervisor is gone */
 		look_after_errands(&office, news + PLACE_ERRANDS);
 		take_questions(&office);
+		send_out_all(&office);
 	}
 }
 
@@ -176,6 +228,9 @@ helper_run(const struct inheritance *inheritance)
 {
 	const struct errand_kind kinds[QUESTION_KINDS] = {
 		[QUESTION_HOST] = resolve_kind,
+		[QUESTION_PEER] = peer_kind,
+		[QUESTION_PAM] = pam_kind,
+		[QUESTION_LDAP] = ldap_kind,
 	};
 	const struct helper helper = {
 		.questions_fd = inheritance->helper_fd,

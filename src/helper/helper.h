@@ -1,10 +1,12 @@
 /*
- * The helper: a process for what blocks, so that workers never do.  Today it
- * looks up host names; PAM and LDAP are further kinds of questions.
+ * The helper: a process for what blocks, so that workers never do: names of
+ * hosts and of Unix users, PAM, LDAP.
  *
- * Each question is answered by a child process of its own (errand.h), a
- * bounded number of them at a time and each for a bounded time, so that one
- * that hangs delays no other.  Questions beyond that wait in the socket.
+ * Each question is answered by a child process of its own (errand.h), for a
+ * bounded time, so that one that hangs delays no other.  A bounded number of
+ * them are out at a time for each of those who are asked (names, a PAM
+ * service, a directory): who hangs delays nobody else's questions.  What is
+ * beyond that waits here (line.h); when no more can wait, it has failed.
  */
 #ifndef HELPER_HELPER_H
 #define HELPER_HELPER_H

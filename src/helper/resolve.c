@@ -53,4 +53,4 @@ resolve(const struct question *question, struct answer *answer)
 	    ANSWER_NO;
 }
 
-const struct errand_kind resolve_kind = { resolve, EAI_AGAIN };
+const struct errand_kind resolve_kind = { resolve, EAI_AGAIN, 0 };

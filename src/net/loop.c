@@ -98,8 +98,8 @@ loop_refresh(struct loop *loop, struct watch *watch)
 		INVARIANT(control(loop, EPOLL_CTL_MOD, watch));
 }
 
-static void
-turn(struct loop *loop)
+void
+loop_turn(struct loop *loop)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
 	int timeout = loop->hooks.before_sleep(loop->hooks.context);
@@ -122,7 +122,7 @@ void
 loop_run(struct loop *loop)
 {
 	while (!loop->stopped)
-		turn(loop);
+		loop_turn(loop);
 }
 
 void

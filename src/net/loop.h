@@ -61,6 +61,8 @@ void loop_refresh(struct loop *loop, struct watch *watch);
 
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
+/* A single turn, for who has other things to do between two. */
+void loop_turn(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 /* The clock at the start of this turn. */

@@ -80,23 +80,35 @@ may_be_taken(const struct pool_caller *caller, const struct server_row *server)
 	return has_descriptor(server, caller->worker) && !server->close_needed;
 }
 
+static bool
+has_its_tls(const struct pool_caller *caller, const struct server_row *server)
+{
+	return server->tls_owner == caller->worker + 1;
+}
+
 /*
- * The most recently used of those that this worker used last (it watches
- * them already); failing that, the most recently used.
+ * The most recently used of those whose TLS is in this worker, if there is
+ * TLS; else of those that this worker used last (it watches them already);
+ * failing that, the most recently used.
  */
 static uint32_t
 choose_recent(const struct pool_caller *caller, const struct pool_row *pool)
 {
 	struct segment *segment = caller->segment;
 	uint32_t row = pool->idle_head, chosen = NO_ROW;
+	bool chose_mine = false;
 
 	for (int i = 0; row != NO_ROW && i < LOOK_AHEAD; i++) {
 		const struct server_row *server = segment_server(segment, row);
 
-		if (is_mine(caller, server) && !server->close_needed)
+		if (!server->close_needed && (server->tls_owner == 0 ?
+		    is_mine(caller, server) : has_its_tls(caller, server)))
 			return row;
-		if (chosen == NO_ROW && may_be_taken(caller, server))
+		if (!chose_mine && may_be_taken(caller, server) &&
+		    (chosen == NO_ROW || is_mine(caller, server))) {
 			chosen = row;
+			chose_mine = is_mine(caller, server);
+		}
 		row = server->next;
 	}
 	return chosen;
@@ -501,6 +513,39 @@ pool_open(const struct pool_caller *caller, uint32_t pool_index,
 }
 
 uint32_t
+pool_open_own(const struct pool_caller *caller, uint32_t pool_index,
+    const struct pool_policy *policy)
+{
+	struct pool_row *pool = pool_lock(caller, pool_index);
+	uint32_t row = NO_ROW;
+
+	if (!pool_paused(caller->segment, pool_index) &&
+	    has_room(caller, pool, policy))
+		row = claim_opening(caller, pool_index, policy, true);
+	pool_unlock(pool);
+	return row;
+}
+
+void
+pool_keep_opened(const struct pool_caller *caller, uint32_t server_row,
+    uint32_t client_row)
+{
+	struct segment *segment = caller->segment;
+	struct server_row *server = segment_server(segment, server_row);
+	struct pool_row *pool = pool_lock(caller, server->pool);
+
+	INVARIANT(is_mine(caller, server) &&
+	    server->phase == SERVER_OPENING &&
+	    segment_client(segment, client_row)->phase == CLIENT_WELCOME);
+	pool->opening_count--;
+	pool->failed_at = 0;
+	link_rows(segment, server_row, client_row, SERVER_ACTIVE,
+	    CLIENT_LINKED);
+	limits_note_counts(segment, server->pool);
+	pool_unlock(pool);
+}
+
+uint32_t
 pool_open_minimum(const struct pool_caller *caller, uint32_t pool_index,
     const struct pool_policy *policy)
 {
@@ -642,6 +687,69 @@ pool_close_longest_idle(const struct pool_caller *caller, uint32_t pool_index)
 	return row;
 }
 
+bool
+pool_close_idle(const struct pool_caller *caller, uint32_t server_row)
+{
+	struct server_row *server = segment_server(caller->segment, server_row);
+	uint32_t pool_index = atomic_load(&server->pool);
+	struct pool_row *pool;
+	bool ours;
+
+	if (pool_index == NO_ROW)
+		return false;
+	pool = pool_lock(caller, pool_index);
+	ours = server->phase == SERVER_IDLE && server->pool == pool_index &&
+	    has_its_tls(caller, server);
+	if (ours) {
+		lists_remove_idle(caller->segment, pool, server_row);
+		atomic_store(&server->worker, caller->worker);
+		begin_closing(caller, pool, server);
+	}
+	pool_unlock(pool);
+	return ours;
+}
+
+/* A row that carries a cancel to this server. NO_ROW: none is free. */
+static uint32_t
+claim_link(const struct pool_caller *caller, uint32_t pool_index,
+    uint32_t target)
+{
+	struct segment *segment = caller->segment;
+	struct server_row *server = segment_server(segment, target), *link;
+	uint32_t row = servers_claim(segment, caller->worker, pool_index,
+	    SERVER_CANCEL_LINK);
+
+	if (row == NO_ROW)
+		return NO_ROW;
+	link = &segment->servers[row];
+	link->target = target;
+	link->target_generation = atomic_load(&server->generation);
+	link->connected_at = link->request_at = caller->now;
+	link->remote = server->remote;
+	atomic_store(&link->host, atomic_load(&server->host));
+	memcpy(link->tls, server->tls, sizeof(link->tls));
+	link->backend_pid = server->backend_pid;
+	link->backend_secret = server->backend_secret;
+	link->backend_rest_length = server->backend_rest_length;
+	memcpy(link->backend_rest, server->backend_rest,
+	    sizeof(link->backend_rest));
+	server->cancels++;
+	return row;
+}
+
+uint32_t
+pool_begin_own_cancel(const struct pool_caller *caller, uint32_t target)
+{
+	struct server_row *server = segment_server(caller->segment, target);
+	uint32_t pool_index = atomic_load(&server->pool), row;
+	struct pool_row *pool = pool_lock(caller, pool_index);
+
+	INVARIANT(is_mine(caller, server) && server->phase == SERVER_TESTING);
+	row = claim_link(caller, pool_index, target);
+	pool_unlock(pool);
+	return row;
+}
+
 uint32_t
 pool_begin_cancel(const struct pool_caller *caller, uint32_t client_row,
     uint64_t key, uint32_t *target_out)
@@ -667,20 +775,9 @@ pool_begin_cancel(const struct pool_caller *caller, uint32_t client_row,
 	    server != NULL && server->phase == SERVER_ACTIVE &&
 	    server->pool == pool_index && server->client == client_row &&
 	    server->client_generation == client->generation)
-		row = servers_claim(segment, caller->worker, pool_index,
-		    SERVER_CANCEL_LINK);
-	if (row != NO_ROW) {
-		struct server_row *link = &segment->servers[row];
-
+		row = claim_link(caller, pool_index, target);
+	if (row != NO_ROW)
 		*target_out = target;
-		link->target = target;
-		link->target_generation = atomic_load(&server->generation);
-		link->connected_at = link->request_at = caller->now;
-		link->remote = server->remote;
-		link->backend_pid = server->backend_pid;
-		link->backend_secret = server->backend_secret;
-		server->cancels++;
-	}
 	pool_unlock(pool);
 	return row;
 }

@@ -119,6 +119,20 @@ uint32_t pool_open(const struct pool_caller *caller, uint32_t pool,
     const struct pool_policy *policy, bool wanted) MUST_CHECK;
 
 /*
+ * The same for a client of mine that wants a connection of its own, whoever
+ * waits.
+ */
+uint32_t pool_open_own(const struct pool_caller *caller, uint32_t pool,
+    const struct pool_policy *policy) MUST_CHECK;
+
+/*
+ * One of mine in phase OPENING has logged in, for this client of mine in
+ * phase WELCOME and for nobody else: ACTIVE, LINKED.
+ */
+void pool_keep_opened(const struct pool_caller *caller, uint32_t server,
+    uint32_t client);
+
+/*
  * The same for a pool that is to have min_size connections although nobody
  * waits: one at a time.
  */
@@ -155,12 +169,26 @@ uint32_t pool_close_longest_idle(const struct pool_caller *caller,
     uint32_t pool) MUST_CHECK;
 
 /*
+ * This one, whose TLS is in this worker, if it is idle, whoever watches it;
+ * CLOSING now and this worker's.
+ */
+bool pool_close_idle(const struct pool_caller *caller, uint32_t server)
+    MUST_CHECK;
+
+/*
  * A cancel request for this client: a row in phase CANCEL_LINK about the
  * server it holds, which will not be given to anybody until pool_end_cancel.
  * NO_ROW: it holds none.
  */
 uint32_t pool_begin_cancel(const struct pool_caller *caller, uint32_t client,
     uint64_t key, uint32_t *target_out) MUST_CHECK;
+
+/*
+ * The same about a server of mine that has lost its client and is TESTING:
+ * what runs on it is wanted by nobody.  NO_ROW: there is no row for it.
+ */
+uint32_t pool_begin_own_cancel(const struct pool_caller *caller,
+    uint32_t target) MUST_CHECK;
 
 /*
  * A cancel request for this client, which waits for a server: noted in its

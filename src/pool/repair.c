@@ -144,15 +144,24 @@ bury_server_locked(const struct pool_caller *dead, struct pool_row *pool,
 	struct segment *segment = dead->segment;
 	struct server_row *server = &segment->servers[row];
 
+	bool lost = server->tls_owner == dead->worker + 1;
+
 	if (atomic_load(&server->worker) != dead->worker)
 		return false;
+	server->orphaned |= lost;
 	switch ((enum server_phase)server->phase) {
 	case SERVER_FREE:
 		return false;
 	case SERVER_IDLE:	/* the heir watches it from now on */
+		if (lost) {
+			lists_remove_idle(segment, pool, row);
+			break;
+		}
 		atomic_store(&server->worker, heir);
 		return true;
 	case SERVER_GIVEN:	/* nothing was sent on it yet */
+		if (lost)
+			break;
 		server->client = NO_ROW;
 		server->idle_since = dead->now;
 		atomic_store(&server->phase, SERVER_IDLE);
@@ -160,6 +169,8 @@ bury_server_locked(const struct pool_caller *dead, struct pool_row *pool,
 		atomic_store(&server->worker, heir);
 		return true;
 	case SERVER_CANCELING:
+		if (lost)
+			break;
 		atomic_store(&server->worker, heir);
 		return true;
 	case SERVER_OPENING:
@@ -175,6 +186,52 @@ bury_server_locked(const struct pool_caller *dead, struct pool_row *pool,
 	atomic_store(&server->phase, SERVER_CLOSING);
 	limits_note_counts(segment, server->pool);
 	return true;
+}
+
+/*
+ * Its TLS died with the dead: who has it sees that it is at its end, and an
+ * idle one goes at once.  True: its worker, who lives, has to look.
+ */
+static bool
+orphan_locked(const struct pool_caller *dead, struct pool_row *pool,
+    uint32_t row)
+{
+	struct segment *segment = dead->segment;
+	struct server_row *server = &segment->servers[row];
+
+	if (server->tls_owner != dead->worker + 1 ||
+	    server->phase == SERVER_FREE)
+		return false;
+	server->orphaned = 1;
+	if (server->close_needed < CLOSE_NEEDED)
+		server->close_needed = CLOSE_NEEDED;
+	if (server->phase != SERVER_IDLE)
+		return false;
+	lists_remove_idle(segment, pool, row);
+	server->client = NO_ROW;
+	pool->closing_count++;
+	atomic_store(&server->phase, SERVER_CLOSING);
+	limits_note_counts(segment, server->pool);
+	return true;
+}
+
+static void
+orphan_server(const struct pool_caller *dead, uint32_t row)
+{
+	struct server_row *server = &dead->segment->servers[row];
+	uint32_t pool_index = atomic_load(&server->pool);
+	struct pool_mail mail = { .worker = NO_ROW };
+	struct pool_row *pool;
+
+	if (pool_index == NO_ROW)
+		return;
+	pool = pool_lock(dead, pool_index);
+	if (server->pool == pool_index && orphan_locked(dead, pool, row))
+		mail = (struct pool_mail){ atomic_load(&server->worker),
+		    { MAIL_ADOPT, row, server->generation } };
+	pool_unlock(pool);
+	if (mail.worker != NO_ROW)
+		pool_post(dead, &mail);
 }
 
 static void
@@ -256,6 +313,9 @@ repair_after_death(struct segment *segment, uint32_t slot, usec_t now)
 		if (segment->servers[row].worker == slot &&
 		    segment->servers[row].phase != SERVER_FREE)
 			bury_server(&dead, row, heir);
+	for (uint32_t row = 0; row < servers_used(segment); row++)
+		if (segment->servers[row].tls_owner == slot + 1)
+			orphan_server(&dead, row);
 	atomic_store(&segment->roster[slot].clients, 0);
 	atomic_store(&segment->roster[slot].counted, 0);
 	atomic_store(&segment->roster[slot].sleeping, 0);

@@ -1,11 +1,14 @@
 #include "session/cancel.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/invariant.h"
+#include "session/cancel_key.h"
+#include "session/clearing.h"
 #include "session/forward.h"
+#include "session/negotiation.h"
 #include "session/route.h"
 #include "session/server.h"
 
@@ -20,10 +23,14 @@ struct cancel {
 	struct sessions	*sessions;
 	struct client	*client;	/* NULL: it did not wait */
 	struct watch	 watch;
-	int		 fd;
+	struct stream	 stream;
+	struct negotiation negotiation;
+	char		 host[HOST_NAME_BYTES];	/* with TLS */
+	bool		 connected;
 	uint32_t	 link;		/* row in phase CANCEL_LINK */
 	struct backend_key key;		/* of the server */
 	bool		 sent;
+	bool		 ours;		/* nobody has asked for it */
 	usec_t		 deadline;
 	struct cancel	*next;
 };
@@ -50,6 +57,17 @@ move_to_closed(struct sessions *sessions, struct cancel *cancel)
 	sessions->closed_cancels = cancel;
 }
 
+/* It may have been closed while this was on its way. */
+static void
+tell_server(struct sessions *sessions, uint32_t row, uint32_t generation,
+    bool delivered)
+{
+	struct server *server = sessions->servers[row];
+
+	if (server != NULL && server->generation == generation)
+		clearing_cancelled(server, delivered);
+}
+
 /*
  * The server that waited for this goes to the next client, unless the request
  * may be on its way for ever.
@@ -61,11 +79,12 @@ finish(struct cancel *cancel, bool delivered, const char *reason)
 	struct pool_caller caller = sessions_caller(sessions);
 	struct client *client = cancel->client;
 	uint32_t target;
+	uint32_t generation = segment_server(sessions->segment,
+	    cancel->link)->target_generation;
 	bool released;
 
 	loop_remove(sessions->loop, &cancel->watch);
-	if (cancel->fd != -1)
-		close(cancel->fd);
+	stream_close(&cancel->stream);
 	if (cancel->sent && !delivered) {
 		const struct server_row *link = segment_server(
 		    sessions->segment, cancel->link);
@@ -85,43 +104,129 @@ finish(struct cancel *cancel, bool delivered, const char *reason)
 		if (server != NULL)
 			server_release(server);
 	}
+	if (cancel->ours)
+		tell_server(sessions, target, generation, delivered);
 }
 
 static void
+give_up(struct cancel *cancel)
+{
+	finish(cancel, false, "failed to send cancel request");
+}
+
+/* With TLS what is said last comes with a close_notify. */
+static void
 send_request(struct cancel *cancel)
 {
-	uint8_t memory[32];
+	uint8_t memory[BACKEND_KEY_MESSAGE_MOST];
 	struct writer writer = writer_of(memory, sizeof(memory));
 
-	if (socket_outcome(cancel->fd) != 0) {
-		finish(cancel, false, "failed to send cancel request");
-		return;
-	}
 	write_cancel_request(&writer, &cancel->key);
 	cancel->sent = true;
-	if (socket_send(cancel->fd, writer.bytes, writer.used) !=
-	    (ssize_t)writer.used) {
-		finish(cancel, false, "failed to send cancel request");
+	if (stream_send(&cancel->stream, writer.bytes, writer.used) !=
+	    (ssize_t)writer.used || stream_has_unsent(&cancel->stream)) {
+		give_up(cancel);
 		return;
 	}
 	loop_change(cancel->sessions->loop, &cancel->watch, EPOLLIN);
 }
 
 static void
+obey(struct cancel *cancel, enum negotiation_verdict verdict)
+{
+	switch (verdict) {
+	case NEGOTIATION_MORE:
+		loop_change(cancel->sessions->loop, &cancel->watch, EPOLLIN |
+		    (stream_has_unsent(&cancel->stream) ? EPOLLOUT : 0));
+		return;
+	case NEGOTIATION_CLEAR:
+	case NEGOTIATION_SECURE:
+		send_request(cancel);
+		return;
+	case NEGOTIATION_AGAIN:
+	case NEGOTIATION_FAILED:
+		if (cancel->negotiation.problem[0] != '\0')
+			log_warning("cancel request: TLS handshake error: %s",
+			    cancel->negotiation.problem);
+		give_up(cancel);
+		return;
+	}
+}
+
+/*
+ * As the connection that it is about: what was encrypted there is not sent
+ * in the clear here.
+ */
+static enum negotiation_verdict
+negotiate(struct cancel *cancel)
+{
+	const struct sessions *sessions = cancel->sessions;
+	const struct server_row *link = segment_server(sessions->segment,
+	    cancel->link);
+	enum sslmode mode = sessions->config->server_tls_sslmode;
+	struct negotiation_wish wish = {
+		.is_direct = sessions->config->server_tls_sslnegotiation ==
+		    SSLNEGOTIATION_DIRECT,
+		.context = sessions->server_tls,
+		.host = cancel->host,
+	};
+
+	wish.mode = link->tls[0] == '\0' ? SSLMODE_DISABLE :
+	    mode < SSLMODE_REQUIRE ? SSLMODE_REQUIRE : mode;
+	return negotiation_begin(&cancel->negotiation, &wish,
+	    &cancel->stream);
+}
+
+static void
+begin(struct cancel *cancel)
+{
+	if (socket_outcome(cancel->stream.fd) != 0) {
+		give_up(cancel);
+		return;
+	}
+	cancel->connected = true;
+	obey(cancel, negotiate(cancel));
+}
+
+/* PostgreSQL says nothing; it hangs up when the signal is sent. */
+static void
+await_end(struct cancel *cancel)
+{
+	ssize_t got = stream_receive(&cancel->stream, cancel->sessions->input,
+	    SESSIONS_READ_BYTES);
+
+	if (got == 0 || (got == -1 && errno != EAGAIN &&
+	    errno != EWOULDBLOCK))
+		finish(cancel, true, "successfully sent cancel request");
+}
+
+static void
 on_cancel(void *context, uint32_t events)
 {
 	struct cancel *cancel = cancel_from(context);
-	uint8_t bytes[64];
-	ssize_t got;
 
-	if (!cancel->sent) {
-		send_request(cancel);
-		return;
-	}
-	/* PostgreSQL says nothing; it hangs up when the signal is sent. */
-	got = socket_receive(cancel->fd, bytes, sizeof(bytes));
-	if (got == 0 || (got == -1 && socket_peek(cancel->fd) == SOCKET_GONE))
-		finish(cancel, true, "successfully sent cancel request");
+	if (!cancel->connected)
+		begin(cancel);
+	else if (!cancel->sent)
+		obey(cancel, negotiation_go_on(&cancel->negotiation,
+		    &cancel->stream, cancel->sessions->input));
+	else
+		await_end(cancel);
+}
+
+/* The name that the server was found by, or its address. */
+static void
+name_host(struct cancel *cancel, const struct server_row *link)
+{
+	struct segment *segment = cancel->sessions->segment;
+	uint32_t host = atomic_load(&link->host);
+	struct host_copy copy;
+
+	if (host != NO_ROW && hosts_copy(segment, host, &copy))
+		memcpy(cancel->host, copy.name, sizeof(cancel->host));
+	else
+		address_format_host(&link->remote, cancel->host,
+		    sizeof(cancel->host));
 }
 
 static bool
@@ -148,13 +253,13 @@ connect_to_server(struct cancel *cancel)
 	struct error error;
 	socklen_t length;
 
-	cancel->fd = -1;
+	name_host(cancel, link);
 	if (!server_address(sessions, link, &address, &length) ||
 	    !socket_connect((struct sockaddr *)&address, length,
-	    &sessions->socket_options, &cancel->fd, &error) ||
-	    !loop_add(sessions->loop, &cancel->watch, cancel->fd, EPOLLOUT,
-	    on_cancel, cancel))
-		finish(cancel, false, "failed to send cancel request");
+	    &sessions->socket_options, &cancel->stream.fd, &error) ||
+	    !loop_add(sessions->loop, &cancel->watch, cancel->stream.fd,
+	    EPOLLOUT, on_cancel, cancel))
+		give_up(cancel);
 }
 
 /*
@@ -173,6 +278,33 @@ cancel_console(struct segment *segment, uint32_t row, uint64_t key)
 	segment_proclaim(segment);
 }
 
+/* Nothing is sent yet. NULL: no memory. */
+static struct cancel *
+start(struct sessions *sessions, uint32_t link, usec_t limit)
+{
+	/* The link has a copy of what its target is reached by. */
+	const struct server_row *row = segment_server(sessions->segment,
+	    link);
+	struct cancel *cancel = calloc(1, sizeof(*cancel));
+
+	if (cancel == NULL)
+		return NULL;
+	cancel->tag = CANCEL_TAG;
+	cancel->sessions = sessions;
+	cancel->stream.fd = -1;
+	cancel->link = link;
+	cancel->key = (struct backend_key){ .pid = row->backend_pid,
+	    .secret = row->backend_secret,
+	    .rest_length = (uint16_t)row->backend_rest_length };
+	INVARIANT(cancel->key.rest_length <= BACKEND_KEY_REST);
+	memcpy(cancel->key.rest, row->backend_rest, cancel->key.rest_length);
+	cancel->deadline = limit == 0 ? INT64_MAX :
+	    loop_now(sessions->loop) + limit;
+	cancel->next = sessions->cancels;
+	sessions->cancels = cancel;
+	return cancel;
+}
+
 void
 cancel_begin(struct client *client, const struct backend_key *key)
 {
@@ -181,10 +313,11 @@ cancel_begin(struct client *client, const struct backend_key *key)
 	uint64_t wanted = (uint64_t)key->pid << 32 | key->secret;
 	int peer_id = sessions->config->peer_id;
 	uint32_t row = NO_ROW, link, target;
-	const struct server_row *server;	/* the link: a copy */
 	struct cancel *cancel;
 
 	client_enter(client, CLIENT_CANCEL);
+	events_count(sessions->segment, sessions->worker,
+	    EVENT_cancel_requests_all);
 	if (wanted != 0)
 		row = segment_find_cancel_key(sessions->segment, wanted);
 	/* One that was passed on has been changed on its way. */
@@ -195,10 +328,10 @@ cancel_begin(struct client *client, const struct backend_key *key)
 	}
 	if (row == NO_ROW && peer_id != 0 &&
 	    forward_key_peer(wanted) != peer_id) {
-		forward_begin(client, wanted);
+		forward_begin(client, key);
 		return;
 	}
-	if (row == NO_ROW) {
+	if (row == NO_ROW || !cancel_key_fits(sessions->segment, row, key)) {
 		client_close(client, "failed cancel request");
 		return;
 	}
@@ -218,8 +351,7 @@ cancel_begin(struct client *client, const struct backend_key *key)
 		client_close(client, "cancel request for idle client");
 		return;
 	}
-	server = segment_server(sessions->segment, link);
-	cancel = calloc(1, sizeof(*cancel));
+	cancel = start(sessions, link, sessions->config->cancel_wait_timeout);
 	if (cancel == NULL) {
 		if (pool_end_cancel(&caller, link, &target) &&
 		    server_get(sessions, target) != NULL)
@@ -227,19 +359,31 @@ cancel_begin(struct client *client, const struct backend_key *key)
 		client_close(client, "out of memory");
 		return;
 	}
-	cancel->tag = CANCEL_TAG;
-	cancel->sessions = sessions;
 	cancel->client = client;
-	cancel->link = link;
-	cancel->key = (struct backend_key){ server->backend_pid,
-	    server->backend_secret };
-	cancel->deadline = sessions->config->cancel_wait_timeout == 0 ?
-	    INT64_MAX : caller.now + sessions->config->cancel_wait_timeout;
-	atomic_store(&client_row(client)->pool, atomic_load(&server->pool));
-	cancel->next = sessions->cancels;
-	sessions->cancels = cancel;
 	client->cancel = cancel;
+	atomic_store(&client_row(client)->pool, atomic_load(&segment_server(
+	    sessions->segment, link)->pool));
 	connect_to_server(cancel);
+}
+
+bool
+cancel_begin_own(struct server *server)
+{
+	struct sessions *sessions = server->sessions;
+	struct pool_caller caller = sessions_caller(sessions);
+	uint32_t link = pool_begin_own_cancel(&caller, server->row), target;
+	struct cancel *cancel;
+
+	if (link == NO_ROW)
+		return false;
+	cancel = start(sessions, link, CLEARING_TIMEOUT);
+	if (cancel == NULL) {
+		(void)!pool_end_cancel(&caller, link, &target);
+		return false;
+	}
+	cancel->ours = true;
+	connect_to_server(cancel);
+	return true;
 }
 
 void

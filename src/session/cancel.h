@@ -14,6 +14,13 @@
 
 void cancel_begin(struct client *client, const struct backend_key *key);
 
+/*
+ * What this server of ours runs is wanted by nobody any more: it is CLEARING,
+ * and clearing_cancelled() is told of the end, perhaps before this returns.
+ * False: there is no room for it.
+ */
+bool cancel_begin_own(struct server *server) MUST_CHECK;
+
 /* The client that carried it is closed. */
 void cancel_abandon(struct cancel *cancel);
 

@@ -9,10 +9,16 @@
 #include <unistd.h>
 
 #include "base/invariant.h"
+#include "base/memory.h"
+#include "session/auth_query.h"
 #include "session/cancel.h"
+#include "session/encryption.h"
 #include "session/forward.h"
 #include "session/login.h"
+#include "session/prepared.h"
+#include "session/proxied.h"
 #include "session/relay.h"
+#include "session/replication.h"
 #include "session/server.h"
 #include "wire/framing.h"
 #include "wire/messages.h"
@@ -44,7 +50,7 @@ static const struct {
 	[CLIENT_STARTUP] = { "startup", TO(AUTH) | TO(CANCEL) },
 	[CLIENT_AUTH] = { "auth", TO(WELCOME) | TO(IDLE) | TO(CONSOLE) },
 	[CLIENT_WELCOME] = { "welcome", TO(IDLE) },
-	[CLIENT_IDLE] = { "idle", 0 },
+	[CLIENT_IDLE] = { "idle", TO(AUTH) },	/* auth_query */
 	[CLIENT_WAITING] = { "waiting", 0 },
 	[CLIENT_GIVEN] = { "given", 0 },
 	[CLIENT_LINKED] = { "linked", TO(IDLE) },
@@ -100,6 +106,10 @@ client_log(enum log_level level, const struct client *client,
 {
 	const struct client_row *row = client_row(client);
 	char text[1024], address[ADDRESS_TEXT_BYTES];
+	struct log_subject subject = { .side = LOG_SIDE_CLIENT,
+	    .pointer = clients_handle(client->sessions->segment, client->row),
+	    .database = login_database(client), .user = login_user(client),
+	    .address = address };
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -107,9 +117,7 @@ client_log(enum log_level level, const struct client *client,
 	va_end(arguments);
 	address_format(&row->remote, row->remote_pid, address,
 	    sizeof(address));
-	log_write(level, "C-0x%" PRIx64 ": %s/%s@%s %s",
-	    clients_handle(client->sessions->segment, client->row),
-	    login_database(client), login_user(client), address, text);
+	log_write_about(level, &subject, "%s", text);
 }
 
 /* --- beginning ----------------------------------------------------------- */
@@ -124,16 +132,19 @@ note_peer(struct client *client)
 	struct ucred peer;
 
 	memset(&address, 0, sizeof(address));
-	if (getpeername(client->fd, (struct sockaddr *)&address, &length) == 0)
+	if (getpeername(client->stream.fd, (struct sockaddr *)&address, &length) == 0)
 		address_from((struct sockaddr *)&address, port, &row->remote);
 	length = sizeof(address);
-	if (getsockname(client->fd, (struct sockaddr *)&address, &length) == 0)
+	if (getsockname(client->stream.fd, (struct sockaddr *)&address, &length) == 0)
 		address_from((struct sockaddr *)&address, port, &row->local);
 	length = sizeof(peer);
-	if (client->is_unix && getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED,
+	if (client->is_unix && getsockopt(client->stream.fd, SOL_SOCKET, SO_PEERCRED,
 	    &peer, &length) == 0) {
 		row->remote_pid = (uint32_t)peer.pid;
+		client->uid = peer.uid;
 		client->own_uid = peer.uid == geteuid();
+	} else {
+		client->uid = UINT32_MAX;	/* nobody's */
 	}
 }
 
@@ -218,7 +229,7 @@ client_accept(struct sessions *sessions, int fd, bool is_unix)
 	client->tag = CLIENT_TAG;
 	client->row = row;
 	client->sessions = sessions;
-	client->fd = fd;
+	client->stream.fd = fd;
 	client->is_unix = is_unix;
 	client->only_console = is_among_the_last(sessions, fd, row);
 	client->watch.is_traffic = true;
@@ -227,8 +238,10 @@ client_accept(struct sessions *sessions, int fd, bool is_unix)
 	client_row(client)->id = atomic_fetch_add(&segment->state->next_id, 1)
 	    + 1;
 	note_peer(client);
+	client->awaits_header = proxied_is_expected(client);
 	sessions->clients[row] = client;
 	atomic_fetch_add(&segment->roster[sessions->worker].clients, 1);
+	events_count(segment, sessions->worker, EVENT_client_connects_all);
 	if (!login_begin(client) || !loop_add(sessions->loop, &client->watch,
 	    fd, EPOLLIN, on_client, client)) {
 		client_close(client, "out of memory");
@@ -266,14 +279,14 @@ client_send(struct client *client, const uint8_t *bytes, size_t length)
 	if (length == 0)
 		return true;
 	if (buffer_length(&client->backlog) == 0)
-		sent = socket_send(client->fd, bytes, length);
+		sent = stream_send(&client->stream, bytes, length);
 	if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
 		client_close(client, "unexpected eof");
 		return false;
 	}
 	if (sent == -1)
 		sent = 0;
-	if ((size_t)sent == length)
+	if ((size_t)sent == length && !stream_has_unsent(&client->stream))
 		return true;
 	if (!buffer_append(&client->backlog, bytes + sent,
 	    length - (size_t)sent)) {
@@ -292,9 +305,13 @@ flush_backlog(struct client *client)
 	size_t length = buffer_length(&client->backlog);
 	ssize_t sent;
 
+	if (!stream_flush(&client->stream)) {
+		client_close(client, "unexpected eof");
+		return;
+	}
 	if (length > 0) {
-		sent = socket_send(client->fd, buffer_front(&client->backlog),
-		    length);
+		sent = stream_send(&client->stream,
+		    buffer_front(&client->backlog), length);
 		if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
 			client_close(client, "unexpected eof");
 			return;
@@ -302,7 +319,7 @@ flush_backlog(struct client *client)
 		if (sent > 0)
 			buffer_consume(&client->backlog, (size_t)sent);
 	}
-	if (buffer_length(&client->backlog) > 0)
+	if (client_is_behind(client))
 		return;
 	watch_for(client, client->watch.events & ~(uint32_t)EPOLLOUT);
 	if (client->server != NULL)
@@ -362,6 +379,10 @@ let_go(struct client *client, enum client_phase phase)
 		client_enter(client, CLIENT_IDLE);
 		if (server == NULL)
 			return;
+		if (server->step == SERVER_ASKING) {
+			auth_query_abandon(server);
+			return;
+		}
 		/* Or the next one's bytes would be the other half. */
 		if (client->remaining > 0)
 			server->outstanding.doubtful = true;
@@ -389,11 +410,32 @@ log_close(const struct client *client, enum client_phase phase,
 	if (!client->sessions->config->log_disconnections)
 		return;
 	/* A load balancer's probe is not worth a line. */
-	if (phase == CLIENT_STARTUP && buffer_length(&client->input) == 0)
+	if (phase == CLIENT_STARTUP && buffer_length(&client->input) == 0 &&
+	    !client->said_something)
 		return;
 	client_log(LOG_LEVEL_LOG, client, "closing because: %s (age=%" PRId64
 	    "s)", reason, (loop_now(client->sessions->loop) -
 	    row->connect_at) / USEC_PER_SEC);
+}
+
+static void
+count_close(const struct client *client, enum client_phase phase,
+    const char *reason)
+{
+	const struct sessions *sessions = client->sessions;
+	enum event event = events_of_reason(FAMILY_client_closes, reason);
+
+	if (phase == CLIENT_CANCEL)
+		event = EVENT_client_closes_cancel_request;
+	else if (phase == CLIENT_STARTUP || phase == CLIENT_AUTH ||
+	    phase == CLIENT_WELCOME)
+		event = EVENT_client_closes_login;
+	events_count(sessions->segment, sessions->worker, event);
+	/* Who says nothing at all did not want to log in. */
+	if (event == EVENT_client_closes_login && (phase != CLIENT_STARTUP ||
+	    buffer_length(&client->input) > 0))
+		events_count(sessions->segment, sessions->worker,
+		    events_of_reason(FAMILY_login_failures, reason));
 }
 
 void
@@ -406,21 +448,28 @@ client_close(struct client *client, const char *reason)
 	if (phase == CLIENT_CLOSED)
 		return;
 	log_close(client, phase, reason);
+	count_close(client, phase, reason);
 	let_go(client, phase);
+	replication_end(client);
 	login_free(client->login);
 	client->login = NULL;
+	client->asking = NULL;
 	parameters_release(sessions->parameters, client->wants);
 	client->wants = NULL;
 	if (client->entered)
 		pools_leave(sessions->segment, sessions->worker, atomic_load(
 		    &client_row(client)->pool), atomic_load(
 		    &client_row(client)->user));
+	prepared_free(client);
 	if (client->counted)
 		segment_uncount_client(sessions->segment, sessions->worker);
 	atomic_fetch_sub(&sessions->segment->roster[sessions->worker].clients,
 	    1);
 	loop_remove(sessions->loop, &client->watch);
-	close(client->fd);
+	/* An end that is none, behind half of an answer, is not said. */
+	if (UNLIKELY(client->stream.tls != NULL) && !client_is_behind(client))
+		stream_finish(&client->stream, NULL, 0);
+	stream_close(&client->stream);
 	buffer_clear(&client->input);
 	buffer_clear(&client->backlog);
 	sessions->clients[row] = NULL;
@@ -454,11 +503,21 @@ client_fail(struct client *client, const char *sqlstate, const char *text)
 		    reason);
 	write_error_response(&writer, &notice);
 	/* Behind half of a message it would be taken for its other half. */
-	if (buffer_length(&client->backlog) == 0 && (client->server == NULL ||
+	if (!client_is_behind(client) && (client->server == NULL ||
 	    client->server->step != SERVER_RELAYING ||
 	    client->server->remaining == 0))
-		(void)!socket_send(client->fd, writer.bytes, writer.used);
+		stream_finish(&client->stream, writer.bytes, writer.used);
 	client_close(client, reason);
+}
+
+void
+client_fail_by_server(struct client *client, const char *sqlstate,
+    const char *text)
+{
+	if (client->asking != NULL)
+		auth_query_failed(client, text);
+	else
+		client_fail(client, sqlstate, text);
 }
 
 /* --- statistics ---------------------------------------------------------- */
@@ -490,15 +549,15 @@ client_note_ready(struct client *client, uint8_t status, bool all_done)
 	if (!all_done)
 		return;
 	if (row->query_at != 0)
-		stats_add(client->view->stats, STAT_query_time,
-		    (uint64_t)(now - row->query_at));
+		stats_time(client->view->stats, TIMING_query, STAT_query_time,
+		    now - row->query_at);
 	row->query_at = 0;
 	client->ready_at = now;
 	if (status != TRANSACTION_NONE)
 		return;
 	if (client->xact_at != 0)
-		stats_add(client->view->stats, STAT_xact_time,
-		    (uint64_t)(now - client->xact_at));
+		stats_time(client->view->stats, TIMING_transaction,
+		    STAT_xact_time, now - client->xact_at);
 	client->xact_at = 0;
 }
 
@@ -508,9 +567,8 @@ note_end_of_wait(struct client *client)
 	struct client_row *row = client_row(client);
 
 	if (row->wait_since != 0)
-		stats_add(client->view->stats, STAT_wait_time,
-		    (uint64_t)(loop_now(client->sessions->loop) -
-		    row->wait_since));
+		stats_time(client->view->stats, TIMING_wait, STAT_wait_time,
+		    loop_now(client->sessions->loop) - row->wait_since);
 	row->wait_since = 0;
 	client->notified = false;
 }
@@ -544,7 +602,7 @@ fail_as_cached(struct client *client)
 		snprintf(failure, sizeof(failure), "connect failed");
 	snprintf(text, sizeof(text), "server login has been failing, cached "
 	    "error: %s (server_login_retry)", failure);
-	client_fail(client, SQLSTATE_OF_POOLER, text);
+	client_fail_by_server(client, SQLSTATE_OF_POOLER, text);
 }
 
 /* False: this server is no good, and the client is IDLE again. */
@@ -563,18 +621,25 @@ try_server(struct client *client, uint32_t server_row)
 	return false;
 }
 
-static void
-ask_for_server(struct client *client)
+static enum pool_answer
+take(struct client *client, uint32_t *server_out)
+{
+	struct pool_caller caller = sessions_caller(client->sessions);
+
+	if (UNLIKELY(client->asking != NULL))
+		return auth_query_take(client, server_out);
+	return pool_take(&caller, client->view->pool, client->row,
+	    &client->view->policy, server_out);
+}
+
+void
+client_ask_for_server(struct client *client)
 {
 	struct sessions *sessions = client->sessions;
-	struct pool_view *view = client->view;
 	uint32_t server;
 
 	for (;;) {
-		struct pool_caller caller = sessions_caller(sessions);
-
-		switch (pool_take(&caller, view->pool, client->row,
-		    &view->policy, &server)) {
+		switch (take(client, &server)) {
 		case POOL_TAKEN:
 			note_assignment(client);
 			if (try_server(client, server))
@@ -586,7 +651,8 @@ ask_for_server(struct client *client)
 				client_fail(client, SQLSTATE_OF_POOLER,
 				    "server shutting down");
 			else
-				server_open_if_needed(sessions, view, false);
+				server_open_if_needed(sessions, client->view,
+				    false);
 			return;
 		case POOL_FAILING:
 			fail_as_cached(client);
@@ -629,7 +695,7 @@ client_take_server(struct client *client, uint32_t server_row)
 		return;
 	}
 	if (!try_server(client, server_row))
-		ask_for_server(client);
+		client_ask_for_server(client);
 }
 
 void
@@ -638,7 +704,7 @@ client_retry(struct client *client)
 	client_row(client)->server = NO_ROW;
 	client_enter(client, CLIENT_IDLE);
 	client_resume_reading(client);
-	ask_for_server(client);
+	client_ask_for_server(client);
 }
 
 void
@@ -649,6 +715,7 @@ client_begin_relay(struct client *client)
 	if (buffer_length(&waiting) == 0)
 		return;
 	memset(&client->input, 0, sizeof(client->input));
+	client->held = false;
 	client_resume_reading(client);
 	relay_from_client(client, buffer_front(&waiting),
 	    buffer_length(&waiting));
@@ -790,7 +857,7 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 	if (at == length)
 		return;
 	client_note_request(client);
-	ask_for_server(client);
+	client_ask_for_server(client);
 	if (client_phase(client) == CLIENT_CLOSED)
 		return;
 	if (client->server != NULL && client->server->step == SERVER_RELAYING)
@@ -852,14 +919,26 @@ client_stop_waiting(struct client *client)
 	answer_cancelled(client);
 }
 
+/* The rest of a message that must be here as a whole, perhaps. */
+static void
+take_more(struct client *client, const uint8_t *bytes, size_t length)
+{
+	if (!buffer_append(&client->input, bytes, length))
+		client_fail(client, SQLSTATE_OF_POOLER, "out of memory");
+	else if (buffer_length(&client->input) >= client->wanted)
+		client_begin_relay(client);
+}
+
 static void
 take_linked(struct client *client, const uint8_t *bytes, size_t length)
 {
 	client_row(client)->request_at = loop_now(client->sessions->loop);
-	if (client->server->step == SERVER_RELAYING)
-		relay_from_client(client, bytes, length);
-	else
+	if (client->server->step != SERVER_RELAYING || client->held)
 		keep_input(client, bytes, length);
+	else if (UNLIKELY(buffer_length(&client->input) > 0))
+		take_more(client, bytes, length);
+	else
+		relay_from_client(client, bytes, length);
 }
 
 /*
@@ -957,14 +1036,34 @@ client_take_early(struct client *client, const uint8_t *bytes, size_t length)
 	take_bytes(client, bytes, length);
 }
 
-static void
-read_client(struct client *client)
+/*
+ * Reading makes TLS speak as well.  False: the client is closed, or only its
+ * handshake went on.
+ */
+static bool
+go_on(struct client *client, ssize_t got)
+{
+	bool has_come = got != -1 || errno != EAGAIN;
+
+	if (!encryption_note_read(client, got))
+		return false;
+	if (stream_has_unsent(&client->stream))
+		watch_for(client, client->watch.events | EPOLLOUT);
+	return has_come;
+}
+
+void
+client_read(struct client *client)
 {
 	struct sessions *sessions = client->sessions;
 	size_t before = client->header_length;
+	bool logs_in = client->login != NULL;
 	ssize_t got;
 
-	got = socket_receive(client->fd, sessions->input, SESSIONS_READ_BYTES);
+	got = stream_receive(&client->stream, sessions->input,
+	    SESSIONS_READ_BYTES);
+	if (UNLIKELY(client->stream.tls != NULL) && !go_on(client, got))
+		return;
 	if (got == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return;
 	if (got <= 0) {
@@ -976,6 +1075,9 @@ read_client(struct client *client)
 	memcpy(sessions->input - before, client->header, before);
 	client->header_length = 0;
 	take_bytes(client, sessions->input - before, before + (size_t)got);
+	/* A password may be among it. */
+	if (UNLIKELY(logs_in))
+		memory_wipe(sessions->input, (size_t)got);
 }
 
 static void
@@ -988,7 +1090,7 @@ on_client(void *context, uint32_t events)
 	if (client_phase(client) == CLIENT_CLOSED)
 		return;
 	if (events & EPOLLIN)
-		read_client(client);
+		client_read(client);
 	else if (events & (EPOLLHUP | EPOLLERR))
 		client_close(client, "client unexpected eof");
 }
@@ -1024,7 +1126,10 @@ tick_linked(struct client *client, usec_t now)
 
 	if (server == NULL)
 		return;
-	if (passed(now, client_row(client)->query_at, view->query_timeout))
+	if (client->replication != NULL)
+		server_close_if_outdated(server);
+	else if (passed(now, client_row(client)->query_at,
+	    view->query_timeout))
 		server_close(server, "query timeout");
 	else if (client_row(client)->query_at == 0 &&
 	    server->status != TRANSACTION_NONE && passed(now,
@@ -1076,17 +1181,25 @@ client_tick(struct client *client)
 	const struct client_row *row = client_row(client);
 	usec_t now = loop_now(client->sessions->loop);
 
+	if (client->asking != NULL) {
+		auth_query_tick(client);
+		return;
+	}
 	switch (client_phase(client)) {
 	case CLIENT_STARTUP:
 	case CLIENT_AUTH:
 		if (passed(now, row->connect_at, config->client_login_timeout))
 			client_fail(client, SQLSTATE_OF_POOLER,
 			    "client_login_timeout");
+		else
+			login_tick(client);
 		return;
 	case CLIENT_WELCOME:	/* no notice: libpq takes none so early */
 		if (passed(now, row->connect_at, config->client_login_timeout))
 			client_fail(client, SQLSTATE_OF_POOLER,
 			    "client_login_timeout (server down)");
+		else if (client->replication != NULL)
+			replication_tick(client);
 		return;
 	case CLIENT_IDLE:
 		tick_idle(client, now);

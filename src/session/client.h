@@ -10,9 +10,12 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "net/stream.h"
 #include "session/pool_view.h"
 
+struct auth_query;
 struct login;
+struct replication;
 struct cancel;
 
 #define CLIENT_NO_ROOM "no more connections allowed (max_client_conn)"
@@ -21,14 +24,18 @@ struct client {
 	uint32_t		 tag;
 	uint32_t		 row;
 	struct sessions		*sessions;
-	int			 fd;
+	struct stream		 stream;
 	uint32_t		 remaining;	/* of the passing message */
 	struct watch		 watch;
 	struct pool_view	*view;		/* NULL before login */
 	struct server		*server;	/* LINKED */
 	struct login		*login;		/* before IDLE */
+	struct auth_query	*asking;	/* NULL: it does not: the
+						   login's */
+	struct replication	*replication;	/* NULL: an ordinary client */
 	struct cancel		*cancel;	/* CANCEL */
 	struct parameter_set	*wants;		/* tracked parameters */
+	struct prepared		*prepared;	/* NULL: nothing so far */
 	struct buffer		 input;		/* not passed on yet */
 	struct buffer		 backlog;	/* what it did not take yet */
 	usec_t			 xact_at;	/* transaction began; 0: none */
@@ -36,20 +43,38 @@ struct client {
 	struct client		*next;		/* to_welcome or closed list */
 	uint8_t			 header[4];	/* cut off by the last read */
 	uint8_t			 header_length;
+	bool			 held;		/* until more is answered */
+	uint32_t		 wanted;	/* bytes of input to go on with */
 	uint8_t			 retries;	/* servers that died on it */
+	uint8_t			 state_of_names; /* session_state_kind: what
+						   its statements may leave */
+	uint8_t			 state_told;	/* … and it was warned of */
 	bool			 is_unix;
-	bool			 own_uid;	/* Unix: our own user … */
+	bool			 said_something; /* before its startup */
+	bool			 awaits_header;	/* its PROXY header (proxied.h) */
+	bool			 is_direct_tls;	/* without an SSLRequest */
+	uint32_t		 uid;		/* Unix: the user's number; */
+	bool			 own_uid;	/* it is ours … */
 	bool			 own_uid_console; /* … on the console */
 	bool			 only_console;	/* or there is no room for it */
 	bool			 console_waits;	/* for the end of a command */
 	bool			 skipping;	/* all up to Sync, as
 						   PostgreSQL after an error */
+	bool			 said_goodbye;	/* Terminate came */
 	bool			 notified;	/* that it waits, in this wait */
 	bool			 counted;	/* in max_client_conn, … */
 	bool			 entered;	/* … and in its pool */
 };
 
 struct client *client_accept(struct sessions *sessions, int fd, bool is_unix);
+
+/* It has not taken all that it was sent. */
+static inline bool
+client_is_behind(const struct client *client)
+{
+	return buffer_length(&client->backlog) > 0 ||
+	    stream_has_unsent(&client->stream);
+}
 
 struct client_row *client_row(const struct client *client);
 enum client_phase client_phase(const struct client *client);
@@ -63,6 +88,9 @@ void client_take_early(struct client *client, const uint8_t *bytes,
 
 /* The command that this console session waited for is answered: go on. */
 void client_console_continue(struct client *client);
+
+/* It is IDLE and wants a server of its pool: takes one, or waits. */
+void client_ask_for_server(struct client *client);
 
 /* A server is its own: what waits goes to it. */
 void client_begin_relay(struct client *client);
@@ -90,6 +118,9 @@ void client_retry(struct client *client);
 bool client_send(struct client *client, const uint8_t *bytes, size_t length)
     MUST_CHECK;
 
+/* Reads what has come, once. */
+void client_read(struct client *client);
+
 void client_pause_reading(struct client *client);
 void client_resume_reading(struct client *client);
 
@@ -99,6 +130,13 @@ void client_resume_reading(struct client *client);
  */
 void client_close(struct client *client, const char *reason);
 void client_fail(struct client *client, const char *sqlstate,
+    const char *text);
+
+/*
+ * The same for what a server or its login has to say.  Who only asks for a
+ * secret is not told.
+ */
+void client_fail_by_server(struct client *client, const char *sqlstate,
     const char *text);
 
 /* The same for a message that begins with these bytes and cannot be one. */

@@ -39,7 +39,7 @@ is_time(const struct sessions *sessions)
 static bool
 has_read_all(const struct client *client)
 {
-	return buffer_length(&client->backlog) == 0;
+	return !client_is_behind(client);
 }
 
 static bool

@@ -33,7 +33,7 @@ struct forward {
 	int			 fd;
 	int			 peer_id;
 	uint32_t		 peer;		/* row */
-	uint64_t		 key;		/* to be sent */
+	struct backend_key	 key;		/* to be sent */
 	usec_t			 deadline;
 	struct forward		*next;
 };
@@ -114,12 +114,10 @@ finish(struct forward *forward, const char *reason)
 static void
 send_request(struct forward *forward)
 {
-	struct backend_key key = { (uint32_t)(forward->key >> 32),
-	    (uint32_t)forward->key };
-	uint8_t memory[32];
+	uint8_t memory[BACKEND_KEY_MESSAGE_MOST];
 	struct writer writer = writer_of(memory, sizeof(memory));
 
-	write_cancel_request(&writer, &key);
+	write_cancel_request(&writer, &forward->key);
 	if (socket_outcome(forward->fd) != 0 ||
 	    socket_send(forward->fd, writer.bytes, writer.used) !=
 	    (ssize_t)writer.used) {
@@ -219,12 +217,12 @@ try_to_go(struct forward *forward)
 }
 
 void
-forward_begin(struct client *client, uint64_t key)
+forward_begin(struct client *client, const struct backend_key *key)
 {
 	struct sessions *sessions = client->sessions;
 	const struct config *config = sessions->config;
-	int id = forward_key_peer(key);
-	uint32_t ttl = (uint32_t)key & TTL_BITS;
+	int id = forward_key_peer((uint64_t)key->pid << 32 | key->secret);
+	uint32_t ttl = key->secret & TTL_BITS;
 	struct forward *forward;
 	uint32_t peer;
 
@@ -250,7 +248,8 @@ forward_begin(struct client *client, uint64_t key)
 	forward->fd = -1;
 	forward->peer_id = id;
 	forward->peer = peer;
-	forward->key = key - 1;		/* the TTL is in its lowest bits */
+	forward->key = *key;
+	forward->key.secret--;		/* the TTL is in its lowest bits */
 	forward->deadline = config->cancel_wait_timeout == 0 ? INT64_MAX :
 	    loop_now(sessions->loop) + config->cancel_wait_timeout;
 	forward->next = sessions->forwards;

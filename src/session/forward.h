@@ -9,11 +9,13 @@
  *            rrrr   byte first
  *
  * TT is how often the request may be passed on; keys are given out with 3.
+ * What follows the 8 bytes of a long key (session/cancel_key.h) goes along.
  */
 #ifndef SESSION_FORWARD_H
 #define SESSION_FORWARD_H
 
 #include "session/client.h"
+#include "wire/messages.h"
 
 /* A random key that says that its client is this peer's (0: nobody's). */
 uint64_t forward_mark_key(uint64_t random, int peer_id);
@@ -29,7 +31,7 @@ int forward_key_peer(uint64_t key);
  * dropped if nobody knows that peer, and the client is closed when it has
  * arrived.
  */
-void forward_begin(struct client *client, uint64_t key);
+void forward_begin(struct client *client, const struct backend_key *key);
 
 /* The client that brought one is closed; the request goes on. */
 void forward_abandon(struct sessions *sessions, const struct client *client);

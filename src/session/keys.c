@@ -1,5 +1,6 @@
 #include "session/keys.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -45,7 +46,7 @@ keys_recall_derived(struct segment *segment, const char *name,
 	digest_of(secret, digest);
 	user = lock_user(segment, row);
 	known = user->has_derived &&
-	    memcmp(user->derived_from, digest, sizeof(digest)) == 0;
+	    CRYPTO_memcmp(user->derived_from, digest, sizeof(digest)) == 0;
 	if (known)
 		memcpy(derived_out, user->derived, sizeof(*derived_out));
 	lock_release(&user->lock);
@@ -85,7 +86,7 @@ keys_recall(struct segment *segment, const char *name, const char *secret,
 	digest_of(secret, digest);
 	user = lock_user(segment, row);
 	known = user->has_keys &&
-	    memcmp(user->keys_from, digest, sizeof(digest)) == 0;
+	    CRYPTO_memcmp(user->keys_from, digest, sizeof(digest)) == 0;
 	if (known)
 		memcpy(keys_out, user->keys, sizeof(*keys_out));
 	lock_release(&user->lock);

@@ -7,11 +7,21 @@
 #include <openssl/rand.h>
 
 #include "auth/auth.h"
+#include "auth/rules.h"
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "net/tls_peer.h"
+#include "pool/found.h"
+#include "session/auth_query.h"
 #include "session/cancel.h"
+#include "session/encryption.h"
+#include "session/cancel_key.h"
 #include "session/forward.h"
 #include "session/keys.h"
+#include "session/method.h"
+#include "session/outside.h"
+#include "session/proxied.h"
+#include "session/replication.h"
 #include "session/server.h"
 #include "wire/framing.h"
 #include "wire/messages.h"
@@ -28,8 +38,13 @@
 struct login {
 	char			 database[DATABASE_NAME_BYTES];
 	char			 user[USER_NAME_BYTES];
+	struct method		 method;
+	struct outside		 outside;	/* others are asked */
 	struct auth		*auth;
+	struct auth_query	*query;		/* NULL: nobody was asked */
 	struct parameter_values	 given;		/* tracked, by the client */
+	struct parameter_set	*held;		/* keeps texts of those */
+	struct parameters	*parameters;
 	uint32_t		 config_epoch;	/* its secret is of this one */
 	bool			 database_too_long;
 	bool			 for_console;
@@ -39,7 +54,10 @@ bool
 login_begin(struct client *client)
 {
 	client->login = calloc(1, sizeof(*client->login));
-	return client->login != NULL;
+	if (client->login == NULL)
+		return false;
+	client->login->parameters = client->sessions->parameters;
+	return true;
 }
 
 void
@@ -48,6 +66,9 @@ login_free(struct login *login)
 	if (login == NULL)
 		return;
 	auth_end(login->auth);
+	auth_query_free(login->query);
+	method_free(&login->method);
+	parameters_release(login->parameters, login->held);
 	memory_wipe(login, sizeof(*login));
 	free(login);
 }
@@ -55,7 +76,7 @@ login_free(struct login *login)
 const char *
 login_database(const struct client *client)
 {
-	if (client->view != NULL)
+	if (client->view != NULL && client->asking == NULL)
 		return client->view->database_name;
 	if (client_phase(client) == CLIENT_CONSOLE)
 		return CONSOLE_DATABASE;
@@ -141,8 +162,9 @@ static bool
 append_end(struct client *client, struct buffer *reply)
 {
 	uint64_t key = make_cancel_key(client->sessions->config);
-	struct backend_key pair = { (uint32_t)(key >> 32), (uint32_t)key };
-	uint8_t memory[64];
+	struct backend_key pair = cancel_key_give(client->sessions->segment,
+	    key, client_row(client)->protocol);
+	uint8_t memory[BACKEND_KEY_MESSAGE_MOST];
 	struct writer writer = writer_of(memory, sizeof(memory));
 
 	atomic_store(&client->sessions->segment->cancel_keys[client->row],
@@ -156,6 +178,24 @@ append_end(struct client *client, struct buffer *reply)
 	return append(reply, &writer);
 }
 
+/* In the place of what the pool's server said of it. */
+static bool
+append_given(const struct client *client, int index, const char *name,
+    struct buffer *reply)
+{
+	const char *value = parameters_text(client->sessions->parameters,
+	    &client->login->given, index);
+	uint8_t header[FRAME_HEADER];
+
+	if (value == NULL)
+		return false;
+	frame_write_header(header, MESSAGE_PARAMETER_STATUS,
+	    strlen(name) + 1 + strlen(value) + 1);
+	return buffer_append(reply, header, sizeof(header)) &&
+	    buffer_append(reply, name, strlen(name) + 1) &&
+	    buffer_append(reply, value, strlen(value) + 1);
+}
+
 /*
  * The pool's first server's ParameterStatus messages, with what the client
  * asked for in their place; what it did not ask for it wants as they are.
@@ -167,10 +207,8 @@ append_welcome(struct client *client, const uint8_t *welcome, uint32_t length,
 	struct parameters *parameters = client->sessions->parameters;
 	struct parameter_values *given = &client->login->given;
 	struct frame frame;
-	uint8_t memory[1024];
 
 	for (uint32_t at = 0; at < length; at += frame.total) {
-		struct writer writer = writer_of(memory, sizeof(memory));
 		const char *name, *value;
 		int index;
 
@@ -181,9 +219,7 @@ append_welcome(struct client *client, const uint8_t *welcome, uint32_t length,
 			return false;
 		index = parameters_index(parameters, name);
 		if (index != -1 && given->values[index][0] != '\0') {
-			write_parameter_status(&writer, name,
-			    given->values[index]);
-			if (!append(reply, &writer))
+			if (!append_given(client, index, name, reply))
 				return false;
 			continue;
 		}
@@ -202,9 +238,12 @@ note_application_name(struct client *client)
 	int index = parameters_index(client->sessions->parameters,
 	    "application_name");
 
+	const char *name = parameters_text(client->sessions->parameters,
+	    &login->given, index);
+
 	snprintf(client_row(client)->application_name,
 	    sizeof(client_row(client)->application_name), "%.63s",
-	    login->given.values[index]);
+	    name != NULL ? name : "");
 }
 
 /* From here on it may send queries; some may be here already. */
@@ -234,7 +273,8 @@ let_in_with(struct client *client, const uint8_t *welcome, uint32_t length)
 	client->login = NULL;
 	client_note_welcome(client);
 	stats_add(client->view->stats, STAT_client_login_count, 1);
-	client_enter(client, CLIENT_IDLE);
+	if (client->replication == NULL)
+		client_enter(client, CLIENT_IDLE);
 	if (!send_or_close(client, &reply))
 		return;
 	early = client->input;
@@ -244,6 +284,25 @@ let_in_with(struct client *client, const uint8_t *welcome, uint32_t length)
 		client_take_early(client, buffer_front(&early),
 		    buffer_length(&early));
 	buffer_clear(&early);
+}
+
+void
+login_let_in(struct client *client, const uint8_t *welcome, uint32_t length)
+{
+	let_in_with(client, welcome, length);
+}
+
+void
+login_write_given(const struct client *client, struct writer *writer)
+{
+	const struct parameters *parameters = client->sessions->parameters;
+	const struct parameter_values *given = &client->login->given;
+
+	for (int i = 0; i < PARAMETERS_MOST; i++)
+		if (given->values[i][0] != '\0')
+			write_startup_parameter(writer,
+			    parameters_name(parameters, i),
+			    parameters_text(parameters, given, i));
 }
 
 /* False: its pool has had no server yet. */
@@ -305,7 +364,7 @@ refuse_all(struct sessions *sessions, struct pool_view *view,
 		phase = client_phase(client);
 		if (phase == CLIENT_WELCOME ||
 		    (phase == CLIENT_WAITING && !alive))
-			client_fail(client, state, text);
+			client_fail_by_server(client, state, text);
 	}
 }
 
@@ -327,7 +386,8 @@ refuse_if_none_lives(struct sessions *sessions, struct pool_view *view,
 
 		if (client != NULL && client->view == view &&
 		    client_phase(client) == CLIENT_WAITING)
-			fail(client, text);
+			client_fail_by_server(client, SQLSTATE_OF_POOLER,
+			    text);
 	}
 }
 
@@ -484,8 +544,27 @@ enter(struct client *client, const struct config_database *database,
 	atomic_store(&client_row(client)->user, place.user);
 	atomic_store(&client_row(client)->pool, place.pool);
 	if (place.new_database && database == config->autodb)
-		log_info("registered new auto-database: %s", login->database);
+		log_write_about(LOG_LEVEL_LOG, &(struct log_subject){
+		    .database = login->database },
+		    "registered new auto-database: %s", login->database);
 	return true;
+}
+
+/*
+ * A password that others have found right may be PostgreSQL's as well, but is
+ * not what auth_query would find: it never counts as fresh.
+ */
+static void
+keep_password(struct client *client)
+{
+	const struct pool_view *view = client->view;
+	struct pool_caller caller = sessions_caller(client->sessions);
+	const struct found_news news = {
+		.secret = auth_password(client->login->auth) };
+
+	if (news.secret[0] != '\0' &&
+	    strcmp(view->user_name, client->login->user) == 0)
+		found_keep(&caller, view->pool, view->generation, &news);
 }
 
 static void
@@ -513,8 +592,15 @@ enter_pool(struct client *client)
 		return;
 	}
 	client->view = pool_view_get(sessions, pool);
+	if (login->query != NULL)
+		auth_query_keep(client, login->query,
+		    auth_learnt_keys(login->auth));
+	keep_password(client);
 	note_application_name(client);
-	ask_for_welcome(client);
+	if (client->replication != NULL)
+		replication_begin(client);
+	else
+		ask_for_welcome(client);
 }
 
 static void
@@ -522,6 +608,9 @@ on_granted(struct client *client)
 {
 	struct login *login = client->login;
 
+	/* As which it goes on, PostgreSQL says (CVE-2015-6817). */
+	if (login->query != NULL && auth_query_secret(login->query) != NULL)
+		strcpy(login->user, auth_query_name(login->query));
 	if (login->for_console) {
 		enter_console(client);
 		return;
@@ -540,6 +629,8 @@ secret_of(const struct client *client, const char *user)
 	const struct config *config = client->sessions->config;
 	const char *secret = config_find_secret(config, user);
 
+	if (client->login->query != NULL)
+		return auth_query_secret(client->login->query);
 	/* A user of [users], or the console's own, has an empty password. */
 	if (secret == NULL && (config_find_user(config, user) != NULL ||
 	    strcmp(user, CONSOLE_DATABASE) == 0))
@@ -564,10 +655,12 @@ keep_what_was_learnt(struct client *client)
 	if (auth_derived(login->auth) != NULL)
 		keys_keep_derived(segment, login->user, secret,
 		    auth_derived(login->auth));
-	if (auth_learnt_keys(login->auth) != NULL)
+	if (auth_learnt_keys(login->auth) != NULL && login->query == NULL)
 		keys_keep(segment, login->user, secret,
 		    auth_learnt_keys(login->auth));
 }
+
+static void ask_outside(struct client *client);
 
 static void
 on_verdict(struct client *client, enum auth_verdict verdict,
@@ -588,11 +681,96 @@ on_verdict(struct client *client, enum auth_verdict verdict,
 		    auth_reason(login->auth));
 		return;
 	}
-	if (!client_send(client, reply->bytes, reply->used) ||
-	    verdict != AUTH_GRANTED)
+	if (!client_send(client, reply->bytes, reply->used))
 		return;
-	on_granted(client);
+	if (verdict == AUTH_OUTSIDE)
+		ask_outside(client);
+	else if (verdict == AUTH_GRANTED)
+		on_granted(client);
 }
+
+/* --- what others say ----------------------------------------------------- */
+
+static struct outside_matter
+matter_of(const struct login *login)
+{
+	return (struct outside_matter){ .type = login->method.type,
+	    .user = login->user, .options = login->method.options,
+	    .password = auth_password(login->auth) };
+}
+
+static void
+ask_outside(struct client *client)
+{
+	const struct outside_matter matter = matter_of(client->login);
+
+	outside_ask(client, &client->login->outside, &matter);
+}
+
+static void
+end_outside(struct client *client, enum auth_outcome outcome,
+    const char *text)
+{
+	struct login *login = client->login;
+	struct writer nothing = writer_of(NULL, 0);
+	enum auth_verdict verdict;
+
+	memset(&login->outside, 0, sizeof(login->outside));
+	verdict = auth_told(login->auth, outcome, text);
+	on_verdict(client, verdict, &nothing);
+}
+
+/* A Unix user's name is one thing, whom he may be another. */
+void
+login_told(struct client *client, const struct login_answer *answer)
+{
+	const struct config *config = client->sessions->config;
+	static const enum auth_outcome outcomes[] = {
+		[LOGIN_YES] = AUTH_TOLD_YES, [LOGIN_NO] = AUTH_TOLD_NO,
+		[LOGIN_UNKNOWN] = AUTH_TOLD_NOTHING,
+	};
+	enum auth_outcome outcome = outcomes[answer->verdict];
+	struct login *login = client->login;
+	char text[256];
+
+	if (login->outside.since == 0)
+		return;			/* it was asked twice */
+	snprintf(text, sizeof(text), "%s", answer->text);
+	if (login->method.type == AUTH_TYPE_PEER && outcome == AUTH_TOLD_YES) {
+		if (!rules_may_be(&config->ident, login->method.map,
+		    answer->text, login->user))
+			outcome = AUTH_TOLD_NO;
+		snprintf(text, sizeof(text), "Unix user \"%.200s\"",
+		    answer->text);
+	}
+	end_outside(client, outcome, text);
+}
+
+void
+login_tick(struct client *client)
+{
+	struct login *login = client->login;
+	struct outside_matter matter;
+
+	if (login->outside.since == 0)
+		return;
+	matter = matter_of(login);
+	if (!outside_tick(client, &login->outside, &matter))
+		end_outside(client, AUTH_TOLD_NOTHING,
+		    "the helper does not answer");
+}
+
+/* What it says meanwhile is for later, unless it is goodbye. */
+static void
+look_while_asked(struct client *client)
+{
+	if (buffer_front(&client->input)[0] == MESSAGE_TERMINATE)
+		client_close(client, "client close request");
+	else if (buffer_length(&client->input) > ANSWER_MOST)
+		fail(client, "unknown pkt");
+}
+
+/* --- what we know ourselves ---------------------------------------------- */
 
 /* With auth_type any nobody is asked who he is, so the name must not count. */
 static bool
@@ -601,10 +779,39 @@ may_be_anybody(const struct client *client)
 	const struct config *config = client->sessions->config;
 	const struct config_database *database;
 
-	if (config->auth_type != AUTH_TYPE_ANY || client->login->for_console)
+	if (client->login->method.type != AUTH_TYPE_ANY ||
+	    client->login->for_console)
 		return true;
 	database = pool_view_database(config, client->login->database);
 	return database == NULL || database->user != NULL;
+}
+
+/*
+ * True: the login goes on when auth_query has answered, or is over.  Who is
+ * in the auth file is not looked for elsewhere, nor is the console's own.
+ */
+static bool
+is_asked_for(struct client *client)
+{
+	const struct config *config = client->sessions->config;
+	struct login *login = client->login;
+	struct auth_question question = { login->database, login->user,
+	    login->for_console };
+
+	if (login->query != NULL || login->database_too_long ||
+	    !method_needs_secret(&login->method) ||
+	    strcmp(login->user, CONSOLE_DATABASE) == 0 ||
+	    config_find_secret(config, login->user) != NULL)
+		return false;
+	switch (auth_query_begin(client, &question, &login->query)) {
+	case AUTH_QUERY_NONE:
+	case AUTH_QUERY_KNOWN:
+		return false;
+	case AUTH_QUERY_ASKS:
+	case AUTH_QUERY_REFUSED:
+		break;
+	}
+	return true;
 }
 
 static void
@@ -617,12 +824,12 @@ begin_auth(struct client *client)
 	struct writer reply = writer_of(memory, sizeof(memory));
 	struct scram_secret derived;
 	struct auth_request request = {
-		.type = config->auth_type,
+		.type = login->method.type,
 		.user = login->user,
-		.secret = secret_of(client, login->user),
 		.scram_iterations = config->scram_iterations,
 		.mock_nonce = segment->state->mock_nonce,
 	};
+	uint8_t end_point[TLS_END_POINT_MOST];
 	enum auth_verdict verdict;
 
 	login->config_epoch = client->sessions->config_epoch;
@@ -630,15 +837,36 @@ begin_auth(struct client *client)
 		fail(client, "bouncer config error");
 		return;
 	}
-	if (request.secret == NULL && config->auth_type != AUTH_TYPE_ANY)
+	if (is_asked_for(client))
+		return;
+	request.secret = secret_of(client, login->user);
+	request.certified = method_certifies(&login->method, client,
+	    login->user);
+	if (request.secret == NULL && method_needs_secret(&login->method))
 		client_log(LOG_LEVEL_LOG, client, "no such user: %s",
 		    login->user);
 	if (keys_recall_derived(segment, login->user, request.secret,
 	    &derived))
 		request.derived = &derived;
+	_Static_assert(TLS_END_POINT_MOST <= SCRAM_BINDING_MOST, "it fits");
+	request.end_point = end_point;
+	request.end_point_length = tls_peer_end_point(&client->stream,
+	    end_point);
 	login->auth = auth_begin(&request, &reply, &verdict);
 	memory_wipe(&derived, sizeof(derived));
 	on_verdict(client, verdict, &reply);
+}
+
+static bool
+choose_method(struct client *client)
+{
+	struct login *login = client->login;
+
+	if (method_choose(client, login->database, login->user,
+	    &login->method))
+		return true;
+	fail(client, "no authentication method is found");
+	return false;
 }
 
 /* The pooler's own Unix user needs no password. */
@@ -743,21 +971,38 @@ take_parameter(struct client *client, const struct startup_parameter *given)
 		take_database(client->login, given->value);
 		return true;
 	}
-	if (strcmp(given->name, "options") == 0)
+	if (strcmp(given->name, "options") == 0 &&
+	    client->replication == NULL)
 		return take_options(client, given->value);
-	if (startup_is_extension(given->name))
-		return true;
-	if (strcmp(given->name, "replication") == 0 &&
-	    strcasecmp(given->value, "false") != 0 &&
-	    strcasecmp(given->value, "off") != 0 &&
-	    strcasecmp(given->value, "no") != 0 &&
-	    strcmp(given->value, "0") != 0) {
-		fail(client, "replication is not supported by this release");
+	if (strcmp(given->name, "options") == 0) {
+		if (replication_keep_options(client, given->value))
+			return true;
+		fail(client, "out of memory");
 		return false;
 	}
+	if (startup_is_extension(given->name))
+		return true;
 	if (strcmp(given->name, "replication") == 0)
 		return true;
 	return take_setting(client, "", given->name, given->value, false);
+}
+
+/* First of all: what `options` means depends on it. */
+static bool
+take_replication(struct client *client, const struct startup *startup)
+{
+	struct reader parameters = startup->parameters;
+	struct startup_parameter given;
+	const char *value = "";
+
+	while (startup_next(&parameters, &given))
+		if (strcmp(given.name, "replication") == 0)
+			value = given.value;
+	if (replication_kind_of(value) == REPLICATION_NONE ||
+	    replication_request(client, value))
+		return true;
+	fail(client, "out of memory");
+	return false;
 }
 
 static bool
@@ -767,6 +1012,8 @@ take_parameters(struct client *client, const struct startup *startup)
 	struct reader parameters = startup->parameters;
 	struct startup_parameter given;
 
+	if (!take_replication(client, startup))
+		return false;
 	while (startup_next(&parameters, &given))
 		if (!take_parameter(client, &given))
 			return false;
@@ -824,41 +1071,75 @@ add_host(struct client *client)
 	const struct client_row *row = client_row(client);
 	struct parameters *parameters = client->sessions->parameters;
 	int index = parameters_index(parameters, "application_name");
-	const char *name = client->login->given.values[index];
+	const char *name = parameters_text(parameters, &client->login->given,
+	    index);
 	char address[ADDRESS_TEXT_BYTES], value[PARAMETER_VALUE_BYTES];
 
 	address_format(&row->remote, row->remote_pid, address,
 	    sizeof(address));
 	snprintf(value, sizeof(value), "%.*s - %s", (int)(sizeof(value) -
 	    strlen(" - ") - strlen(address) - 1),
-	    name[0] != '\0' ? name : "app", address);
+	    name != NULL && name[0] != '\0' ? name : "app", address);
 	parameters_put(parameters, &client->login->given, index, value);
+}
+
+/*
+ * In PostgreSQL's spelling, where it is known already.  Authentication may
+ * take long, so the texts of long values are kept for it.
+ */
+static bool
+hold_given(struct client *client)
+{
+	struct login *login = client->login;
+
+	parameters_respell(login->parameters, &login->given);
+	parameters_seal(&login->given);
+	login->held = parameters_share(login->parameters, &login->given);
+	if (login->held == NULL) {
+		fail(client, "out of memory");
+		return false;
+	}
+	login->given = login->held->values;
+	return true;
 }
 
 static void
 on_startup(struct client *client, const struct startup *startup)
 {
+	static const char *const asked[] = { "no", "database", "yes" };
 	struct login *login = client->login;
+	const char *tls = client_row(client)->tls;
 
+	if (encryption_is_missing(client)) {
+		fail(client, "SSL required");
+		return;
+	}
+	client_row(client)->protocol = startup_version(startup);
 	if (!take_parameters(client, startup) || !count(client) ||
 	    !negotiate(client, startup))
 		return;
 	if (client->sessions->config->application_name_add_host)
 		add_host(client);
+	if (!hold_given(client))
+		return;
 	if (client->sessions->config->log_connections)
 		client_log(LOG_LEVEL_LOG, client, "login attempt: db=%s "
-		    "user=%s tls=no replication=no", login->database,
-		    login->user);
+		    "user=%s tls=%s replication=%s", login->database,
+		    login->user, tls[0] == '\0' ? "no" : tls,
+		    asked[client_row(client)->replicated]);
 	client_enter(client, CLIENT_AUTH);
 	if (is_own_console(client))
 		enter_console(client);
-	else
+	else if (choose_method(client))
 		begin_auth(client);
 }
 
-/* No encryption here. Bytes behind the request may be anybody's. */
+/*
+ * What is behind the request was sent in the clear and may be anybody's: it
+ * must not count once the connection is encrypted (CVE-2021-3935).
+ */
 static bool
-refuse_encryption(struct client *client, const struct startup *startup)
+answer_request(struct client *client, const struct startup *startup)
 {
 	if (buffer_length(&client->input) > startup->length) {
 		fail(client, startup->kind == STARTUP_SSL ?
@@ -868,7 +1149,9 @@ refuse_encryption(struct client *client, const struct startup *startup)
 		return false;
 	}
 	buffer_consume(&client->input, startup->length);
-	return client_send(client, (const uint8_t *)"N", 1);
+	client->said_something = true;
+	return startup->kind == STARTUP_SSL ? encryption_answer(client) :
+	    client_send(client, (const uint8_t *)"N", 1);
 }
 
 /* True: there may be more in the input. */
@@ -877,6 +1160,10 @@ take_first_packet(struct client *client)
 {
 	struct startup startup;
 
+	if (UNLIKELY(client->awaits_header))
+		return proxied_take(client);
+	if (encryption_begins(client))
+		return false;
 	switch (startup_read(buffer_front(&client->input),
 	    buffer_length(&client->input),
 	    (uint32_t)client->sessions->config->max_packet_size, &startup)) {
@@ -887,7 +1174,7 @@ take_first_packet(struct client *client)
 		return false;
 	case STARTUP_SSL:
 	case STARTUP_GSSENC:
-		return refuse_encryption(client, &startup);
+		return answer_request(client, &startup);
 	case STARTUP_CANCEL:
 		cancel_begin(client, &startup.key);
 		return false;
@@ -974,9 +1261,21 @@ login_take(struct client *client, const uint8_t *bytes, size_t length)
 	while (more && buffer_length(&client->input) > 0) {
 		if (client_phase(client) == CLIENT_STARTUP)
 			more = take_first_packet(client);
+		else if (client_phase(client) == CLIENT_AUTH &&
+		    client->login->outside.since != 0)
+			more = (look_while_asked(client), false);
 		else if (client_phase(client) == CLIENT_AUTH)
 			more = take_answer(client);
 		else
 			more = false;
 	}
+}
+
+void
+login_go_on(struct client *client)
+{
+	client_resume_reading(client);
+	begin_auth(client);
+	if (client_phase(client) != CLIENT_CLOSED)
+		login_take(client, NULL, 0);
 }

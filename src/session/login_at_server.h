@@ -13,17 +13,20 @@
  * False: it failed at once, and the row is free again.
  */
 bool login_at_server_begin(struct sessions *sessions, struct pool_view *view,
-    uint32_t row) MUST_CHECK;
+    uint32_t row, struct client *replicates) MUST_CHECK;
 
 /*
- * The socket has an event. True: it is connected, go on; false: not yet, or
- * it failed.
+ * The socket has an event. True: it is connected, with TLS if that is wanted,
+ * and the event is one of the protocol; false: not yet, or it failed.
  */
 bool login_at_server_connected(struct server *server) MUST_CHECK;
 
 /* A whole message of a server that logs in. */
 void login_at_server_take(struct server *server, uint8_t type,
     const uint8_t *body, size_t length);
+
+/* It has hung up. */
+void login_at_server_hung_up(struct server *server);
 
 /* All that it said up to a ReadyForQuery is taken. */
 void login_at_server_ready(struct server *server);

@@ -1,23 +1,44 @@
 #include "session/outstanding.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/invariant.h"
 #include "wire/messages.h"
 
 #define SMALLEST 16
+
+static struct request *
+at(const struct outstanding *outstanding, uint32_t behind)
+{
+	return &outstanding->ring[(outstanding->head + behind) &
+	    (outstanding->size - 1)];
+}
+
+struct request *
+outstanding_at(const struct outstanding *outstanding, uint32_t behind)
+{
+	INVARIANT(behind < outstanding->count);
+	return at(outstanding, behind);
+}
+
+struct request *
+outstanding_head(const struct outstanding *outstanding)
+{
+	return outstanding->count == 0 ? NULL : at(outstanding, 0);
+}
 
 static bool
 grow(struct outstanding *outstanding)
 {
 	uint32_t size = outstanding->size == 0 ? SMALLEST :
 	    outstanding->size * 2;
-	uint8_t *ring = malloc(size);
+	struct request *ring = malloc(size * sizeof(*ring));
 
 	if (ring == NULL)
 		return false;
 	for (uint32_t i = 0; i < outstanding->count; i++)
-		ring[i] = outstanding->ring[(outstanding->head + i) &
-		    (outstanding->size - 1)];
+		ring[i] = *at(outstanding, i);
 	free(outstanding->ring);
 	outstanding->ring = ring;
 	outstanding->size = size;
@@ -26,44 +47,166 @@ grow(struct outstanding *outstanding)
 }
 
 static bool
-push(struct outstanding *outstanding, uint8_t type)
+ends_with_ready(uint8_t type)
 {
-	if (outstanding->count == outstanding->size && !grow(outstanding))
-		return false;
-	outstanding->ring[(outstanding->head + outstanding->count++) &
-	    (outstanding->size - 1)] = type;
-	return true;
+	return type == MESSAGE_QUERY || type == MESSAGE_FUNCTION_CALL ||
+	    type == MESSAGE_SYNC;
 }
 
-/* The oldest request; 0: none. */
-static uint8_t
-head(const struct outstanding *outstanding)
+/* --- what is changed by those on their way ------------------------------- */
+
+static bool
+changes_kind(const struct request *request, enum change_kind kind)
 {
-	return outstanding->count == 0 ? 0 :
-	    outstanding->ring[outstanding->head];
+	unsigned unnamed = CHANGES_UNNAMED | CHANGES_UNNAMED_KNOWN;
+
+	return kind == CHANGE_OF_UNNAMED ? request->changes & unnamed :
+	    request->changes & ~unnamed;
 }
 
 static void
-pop(struct outstanding *outstanding)
+count_in(struct outstanding *outstanding, const struct request *request)
 {
+	if (LIKELY(request->changes == 0 && !ends_with_ready(request->type)))
+		return;
+	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+		outstanding->changes[kind].open += changes_kind(request,
+		    (enum change_kind)kind);
+		if (!ends_with_ready(request->type))
+			continue;
+		outstanding->changes[kind].closed +=
+		    outstanding->changes[kind].open;
+		outstanding->changes[kind].open = 0;
+	}
+	outstanding->batches += ends_with_ready(request->type);
+}
+
+/* In the rare cases where counting out one by one would be a riddle. */
+static void
+count_again(struct outstanding *outstanding)
+{
+	memset(outstanding->changes, 0, sizeof(outstanding->changes));
+	outstanding->batches = 0;
+	for (uint32_t i = 0; i < outstanding->count; i++)
+		count_in(outstanding, at(outstanding, i));
+}
+
+void
+outstanding_recount(struct outstanding *outstanding)
+{
+	count_again(outstanding);
+}
+
+static void
+count_out(struct outstanding *outstanding, const struct request *request)
+{
+	if (LIKELY(request->changes == 0 && !ends_with_ready(request->type)))
+		return;
+	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+		if (!changes_kind(request, (enum change_kind)kind))
+			continue;
+		if (outstanding->changes[kind].closed > 0)
+			outstanding->changes[kind].closed--;
+		else
+			outstanding->changes[kind].open--;
+	}
+	outstanding->batches -= ends_with_ready(request->type);
+}
+
+static void
+tell_end(struct outstanding *outstanding, struct request *request,
+    enum request_end end)
+{
+	if (UNLIKELY(request->changes != 0 || request->named != NULL ||
+	    request->text != NULL))
+		outstanding->on_end(outstanding->context, request, end);
+}
+
+/* --- in and out ---------------------------------------------------------- */
+
+static bool
+push_request(struct outstanding *outstanding, const struct request *request)
+{
+	if (outstanding->count == outstanding->size && !grow(outstanding))
+		return false;
+	*at(outstanding, outstanding->count++) = *request;
+	count_in(outstanding, request);
+	return true;
+}
+
+static bool
+push(struct outstanding *outstanding, uint8_t type)
+{
+	return push_request(outstanding, &(struct request){ .type = type });
+}
+
+/* The type of the oldest request; 0: none. */
+static uint8_t
+head(const struct outstanding *outstanding)
+{
+	return outstanding->count == 0 ? 0 : at(outstanding, 0)->type;
+}
+
+static void
+pop(struct outstanding *outstanding, enum request_end end)
+{
+	struct request request = *at(outstanding, 0);
+
 	outstanding->head = (outstanding->head + 1) & (outstanding->size - 1);
 	outstanding->count--;
+	count_out(outstanding, &request);
+	tell_end(outstanding, &request, end);
 }
 
 static void
 pop_copy_ends(struct outstanding *outstanding)
 {
 	while (head(outstanding) == MESSAGE_COPY_DONE)
-		pop(outstanding);
+		pop(outstanding, REQUEST_DONE);
 }
 
 static void
 pop_if(struct outstanding *outstanding, uint8_t type)
 {
 	if (head(outstanding) == type) {
-		pop(outstanding);
+		pop(outstanding, REQUEST_DONE);
 		pop_copy_ends(outstanding);
 	}
+}
+
+bool
+outstanding_add(struct outstanding *outstanding,
+    const struct request *request)
+{
+	INVARIANT(!outstanding->skipping && !outstanding->copying_in);
+	return push_request(outstanding, request);
+}
+
+bool
+outstanding_is_open(const struct outstanding *outstanding)
+{
+	return outstanding->count > 0 && !ends_with_ready(at(outstanding,
+	    outstanding->count - 1)->type);
+}
+
+uint32_t
+outstanding_ours(const struct outstanding *outstanding)
+{
+	uint32_t ours = 0;
+
+	while (ours < outstanding->count &&
+	    at(outstanding, ours)->flags & REQUEST_ANSWERED)
+		ours++;
+	return ours;
+}
+
+void
+outstanding_answer_ourselves(struct outstanding *outstanding)
+{
+	INVARIANT(outstanding->count > 0 &&
+	    at(outstanding, 0)->flags & REQUEST_ANSWERED);
+	pop(outstanding, REQUEST_DONE);
+	pop_copy_ends(outstanding);
 }
 
 bool
@@ -98,11 +241,38 @@ outstanding_ask(struct outstanding *outstanding, uint8_t type)
 	}
 }
 
-static bool
-ends_with_ready(uint8_t type)
+/*
+ * A query that fails is still to be followed by ReadyForQuery, but what it
+ * would have changed did not come to be.
+ */
+static void
+fail_query(struct outstanding *outstanding)
 {
-	return type == MESSAGE_QUERY || type == MESSAGE_FUNCTION_CALL ||
-	    type == MESSAGE_SYNC;
+	struct request *request = at(outstanding, 0);
+
+	tell_end(outstanding, request, REQUEST_FAILED);
+	*request = (struct request){ .type = request->type,
+	    .flags = request->flags };
+	count_again(outstanding);
+}
+
+/* All up to the next Sync: undone from the last to the first. */
+static void
+skip_to_sync(struct outstanding *outstanding)
+{
+	uint32_t skipped = 0;
+
+	while (skipped < outstanding->count &&
+	    at(outstanding, skipped)->type != MESSAGE_SYNC)
+		skipped++;
+	for (uint32_t i = skipped; i-- > 0;)
+		tell_end(outstanding, at(outstanding, i),
+		    i == 0 ? REQUEST_FAILED : REQUEST_SKIPPED);
+	outstanding->head = (outstanding->head + skipped) &
+	    (outstanding->size - 1);
+	outstanding->count -= skipped;
+	count_again(outstanding);
+	outstanding->skipping = outstanding->count == 0;
 }
 
 static void
@@ -110,30 +280,28 @@ on_error(struct outstanding *outstanding)
 {
 	outstanding->copying_in = false;
 	pop_copy_ends(outstanding);
-	if (outstanding->count == 0 || ends_with_ready(head(outstanding)))
+	if (outstanding->count == 0)
 		return;
-	while (outstanding->count > 0 && head(outstanding) != MESSAGE_SYNC)
-		pop(outstanding);
-	outstanding->skipping = outstanding->count == 0;
+	if (!ends_with_ready(head(outstanding)))
+		skip_to_sync(outstanding);
+	else if (at(outstanding, 0)->changes != 0)
+		fail_query(outstanding);
 }
 
 /* Takes out the request behind the head. */
 static void
 drop_second(struct outstanding *outstanding)
 {
-	uint32_t mask = outstanding->size - 1;
-
 	for (uint32_t i = 1; i + 1 < outstanding->count; i++)
-		outstanding->ring[(outstanding->head + i) & mask] =
-		    outstanding->ring[(outstanding->head + i + 1) & mask];
+		*at(outstanding, i) = *at(outstanding, i + 1);
 	outstanding->count--;
+	count_again(outstanding);
 }
 
 static uint8_t
 second(const struct outstanding *outstanding)
 {
-	return outstanding->count < 2 ? 0 : outstanding->ring[
-	    (outstanding->head + 1) & (outstanding->size - 1)];
+	return outstanding->count < 2 ? 0 : at(outstanding, 1)->type;
 }
 
 /*
@@ -158,13 +326,46 @@ on_ready(struct outstanding *outstanding)
 	pop_copy_ends(outstanding);
 	while (outstanding->count > 0 && !ends_with_ready(head(outstanding))) {
 		outstanding->doubtful = true;
-		pop(outstanding);
+		pop(outstanding, REQUEST_DONE);
 	}
 	if (outstanding->count > 0)
-		pop(outstanding);
+		pop(outstanding, REQUEST_DONE);
 	else
 		outstanding->doubtful = true;
 	pop_copy_ends(outstanding);
+}
+
+bool
+outstanding_expects(const struct outstanding *outstanding, uint8_t type)
+{
+	uint8_t asked = head(outstanding);
+
+	switch (type) {
+	case MESSAGE_PARSE_COMPLETE:
+		return asked == MESSAGE_PARSE;
+	case MESSAGE_BIND_COMPLETE:
+		return asked == MESSAGE_BIND;
+	case MESSAGE_CLOSE_COMPLETE:
+		return asked == MESSAGE_CLOSE;
+	case MESSAGE_PARAMETER_DESCRIPTION:
+	case MESSAGE_NO_DATA:
+		return asked == MESSAGE_DESCRIBE;
+	case MESSAGE_PORTAL_SUSPENDED:
+		return asked == MESSAGE_EXECUTE;
+	case MESSAGE_ROW_DESCRIPTION:
+		return asked == MESSAGE_DESCRIBE || asked == MESSAGE_QUERY;
+	case MESSAGE_DATA_ROW:
+	case MESSAGE_COMMAND_COMPLETE:
+	case MESSAGE_EMPTY_QUERY_RESPONSE:
+	case MESSAGE_COPY_IN_RESPONSE:
+	case MESSAGE_COPY_OUT_RESPONSE:
+	case MESSAGE_COPY_BOTH_RESPONSE:
+		return asked == MESSAGE_EXECUTE || asked == MESSAGE_QUERY;
+	case MESSAGE_READY_FOR_QUERY:
+		return ends_with_ready(asked);
+	default:
+		return true;
+	}
 }
 
 void
@@ -212,7 +413,10 @@ outstanding_answer(struct outstanding *outstanding, uint8_t type)
 void
 outstanding_reset(struct outstanding *outstanding)
 {
+	for (uint32_t i = outstanding->count; i-- > 0;)
+		tell_end(outstanding, at(outstanding, i), REQUEST_LOST);
 	outstanding->head = outstanding->count = 0;
+	count_again(outstanding);
 	outstanding->skipping = outstanding->copying_in = false;
 	outstanding->doubtful = false;
 }
@@ -220,6 +424,7 @@ outstanding_reset(struct outstanding *outstanding)
 void
 outstanding_free(struct outstanding *outstanding)
 {
+	outstanding_reset(outstanding);
 	free(outstanding->ring);
 	*outstanding = (struct outstanding){ 0 };
 }

@@ -12,11 +12,22 @@
 
 #define BUCKETS 256
 #define NAME_BYTES 64
+#define SPELLINGS 64
+
+/* That is what PostgreSQL makes of a value. */
+struct spelling {
+	int	index;
+	char	given[PARAMETER_VALUE_BYTES];
+	char	canonical[PARAMETER_VALUE_BYTES];
+};
 
 struct parameters {
 	char			 names[PARAMETERS_MOST][NAME_BYTES];
 	int			 count;
 	struct parameter_set	*buckets[BUCKETS];
+	struct parameter_texts	*texts;
+	struct spelling		 spellings[SPELLINGS];	/* the last ones */
+	unsigned		 spelling_count, next_spelling;
 };
 
 static const char *const always[] = {
@@ -45,6 +56,7 @@ parameters_create(const char *extra)
 {
 	struct parameters *parameters = memory_get(sizeof(*parameters));
 
+	parameters->texts = parameter_texts_create();
 	for (size_t i = 0; i < ARRAY_LENGTH(always); i++)
 		track(parameters, always[i], strlen(always[i]));
 	while (extra != NULL && *extra != '\0') {
@@ -68,6 +80,7 @@ parameters_destroy(struct parameters *parameters)
 			free(set);
 		}
 	}
+	parameter_texts_destroy(parameters->texts);
 	memory_free(parameters);
 }
 
@@ -87,51 +100,124 @@ parameters_name(const struct parameters *parameters, int index)
 }
 
 void
-parameters_put(const struct parameters *parameters,
+parameters_put(struct parameters *parameters,
     struct parameter_values *values, int index, const char *value)
 {
 	size_t length = strlen(value);
+	char *place;
 
 	INVARIANT(index >= 0 && index < parameters->count);
+	place = values->values[index];
 	/* Never the old one in its place: "" is not known, and set anew. */
-	memset(values->values[index], 0, PARAMETER_VALUE_BYTES);
-	if (length >= PARAMETER_VALUE_BYTES)
-		return;
-	memcpy(values->values[index], value, length);
+	memset(place, 0, PARAMETER_VALUE_BYTES);
+	if (length < PARAMETER_VALUE_BYTES)
+		memcpy(place, value, length + 1);
+	else
+		(void)!parameter_texts_put(parameters->texts, value, place);
+}
+
+const char *
+parameters_text(const struct parameters *parameters,
+    const struct parameter_values *values, int index)
+{
+	const char *place = values->values[index];
+
+	return parameter_is_long(place) ?
+	    parameter_texts_find(parameters->texts, place) : place;
+}
+
+/*
+ * Of those that are there, each with its place and its end: most are not, or
+ * are short, and this is done for each client that comes.  -1: but for none.
+ */
+static void
+digest_all_but(const struct parameter_values *values, int left_out,
+    uint8_t digest_out[16])
+{
+	uint8_t text[sizeof(values->values) + 2 * PARAMETERS_MOST];
+	uint8_t digest[EVP_MAX_MD_SIZE], *at = text;
+	unsigned length;
+
+	for (int i = 0; i < PARAMETERS_MOST; i++) {
+		const char *place = values->values[i];
+		bool is_long = parameter_is_long(place);
+		size_t size = is_long ? PARAMETER_VALUE_BYTES :
+		    strlen(place) + 1;
+
+		if (i == left_out || (place[0] == '\0' && !is_long))
+			continue;
+		*at++ = (uint8_t)i;
+		*at++ = is_long;
+		memcpy(at, place, size);
+		at += size;
+	}
+	INVARIANT(EVP_Digest(text, (size_t)(at - text), digest, &length,
+	    EVP_sha256(), NULL) == 1);
+	memcpy(digest_out, digest, 16);
 }
 
 void
 parameters_seal(struct parameter_values *values)
 {
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned length;
+	digest_all_but(values, -1, values->digest);
+	/* Two clients' statements are the same whatever they call themselves. */
+	digest_all_but(values, PARAMETER_APPLICATION_NAME, values->meaning);
+}
 
-	INVARIANT(EVP_Digest(values->values, sizeof(values->values), digest,
-	    &length, EVP_sha256(), NULL) == 1);
-	memcpy(values->digest, digest, sizeof(values->digest));
+/* Without those whose texts are not here; all others are kept now. */
+static void
+keep_texts(struct parameters *parameters, struct parameter_values *values)
+{
+	bool changed = false;
+
+	for (int i = 0; i < parameters->count; i++)
+		if (parameter_is_long(values->values[i]) &&
+		    !parameter_texts_keep(parameters->texts,
+		    values->values[i])) {
+			memset(values->values[i], 0, PARAMETER_VALUE_BYTES);
+			changed = true;
+		}
+	if (changed)
+		parameters_seal(values);
+}
+
+static void
+release_texts(struct parameters *parameters,
+    const struct parameter_values *values)
+{
+	for (int i = 0; i < parameters->count; i++)
+		if (parameter_is_long(values->values[i]))
+			parameter_texts_release(parameters->texts,
+			    values->values[i]);
 }
 
 struct parameter_set *
 parameters_share(struct parameters *parameters,
     const struct parameter_values *values)
 {
-	struct parameter_set **bucket =
-	    &parameters->buckets[values->digest[0] % BUCKETS];
-	struct parameter_set *set;
+	struct parameter_values wanted = *values;
+	struct parameter_set **bucket, *set;
 
+	keep_texts(parameters, &wanted);
+	bucket = &parameters->buckets[wanted.digest[0] % BUCKETS];
 	for (set = *bucket; set != NULL; set = set->next)
-		if (memcmp(set->values.digest, values->digest,
-		    sizeof(values->digest)) == 0)
+		if (memcmp(set->values.digest, wanted.digest,
+		    sizeof(wanted.digest)) == 0)
 			break;
-	if (set == NULL) {
-		set = calloc(1, sizeof(*set));
-		if (set == NULL)
-			return NULL;
-		set->values = *values;
-		set->next = *bucket;
-		*bucket = set;
+	if (set != NULL) {
+		release_texts(parameters, &wanted);	/* the set has them */
+		set->users++;
+		return set;
 	}
-	set->users++;
+	set = calloc(1, sizeof(*set));
+	if (set == NULL) {
+		release_texts(parameters, &wanted);
+		return NULL;
+	}
+	set->values = wanted;
+	set->users = 1;
+	set->next = *bucket;
+	*bucket = set;
 	return set;
 }
 
@@ -146,35 +232,157 @@ parameters_release(struct parameters *parameters, struct parameter_set *set)
 	while (*at != set)
 		at = &(*at)->next;
 	*at = set->next;
+	release_texts(parameters, &set->values);
 	free(set);
 }
 
+/* --- spelling ------------------------------------------------------------ */
+
 /*
- * An SQL literal.  In some client encodings a backslash may be the second
- * byte of a character; such a value is not passed on at all, because what it
- * would mean depends on the server's state.
+ * PostgreSQL looks at none of these with regard to case.  What is between
+ * quotes in others (search_path, role) is another thing in capitals.
  */
 static bool
-quote(const char *value, char *text, size_t size)
+is_caseless(const char *name)
 {
-	bool backslash = strchr(value, '\\') != NULL;
-	size_t length = 0;
+	static const char *const names[] = { "client_encoding", "DateStyle",
+	    "TimeZone", "standard_conforming_strings", "IntervalStyle",
+	    "default_transaction_read_only" };
 
-	if (backslash)
-		text[length++] = 'E';
-	text[length++] = '\'';
-	for (; *value != '\0'; value++) {
-		if (backslash && (unsigned char)*value >= 0x80)
-			return false;
-		if (length + 4 > size)
-			return false;
-		if (*value == '\'' || *value == '\\')
-			text[length++] = *value;
-		text[length++] = *value;
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Stands the same in both places? */
+static bool
+is_same(const struct parameters *parameters, int index, const char *one,
+    const char *other)
+{
+	if (parameter_is_long(one) != parameter_is_long(other))
+		return false;
+	return is_caseless(parameters->names[index]) ?
+	    strcasecmp(one, other) == 0 : strcmp(one, other) == 0;
+}
+
+/*
+ * Half of a DateStyle leaves the other half as it is; names of others may
+ * mean what somebody has created.
+ */
+static bool
+has_one_spelling(const struct parameters *parameters, int index,
+    const char *given)
+{
+	return is_caseless(parameters->names[index]) &&
+	    (strcasecmp(parameters->names[index], "DateStyle") != 0 ||
+	    strchr(given, ',') != NULL);
+}
+
+static const struct spelling *
+find_spelling(const struct parameters *parameters, int index,
+    const char *given)
+{
+	for (unsigned i = 0; i < parameters->spelling_count; i++) {
+		const struct spelling *spelling = &parameters->spellings[i];
+
+		if (spelling->index == index &&
+		    strcmp(spelling->given, given) == 0)
+			return spelling;
 	}
-	text[length++] = '\'';
-	text[length] = '\0';
+	return NULL;
+}
+
+void
+parameters_learn(struct parameters *parameters,
+    const struct parameter_values *want, const struct parameter_values *have)
+{
+	for (int i = 0; i < parameters->count; i++) {
+		const char *given = want->values[i];
+		const char *canonical = have->values[i];
+		struct spelling *spelling;
+
+		if (given[0] == '\0' || canonical[0] == '\0' ||
+		    !(have->reported & UINT32_C(1) << i) ||
+		    parameter_is_long(given) || parameter_is_long(canonical) ||
+		    is_same(parameters, i, given, canonical) ||
+		    !has_one_spelling(parameters, i, given) ||
+		    find_spelling(parameters, i, given) != NULL)
+			continue;
+		spelling = &parameters->spellings[parameters->next_spelling];
+		spelling->index = i;
+		memcpy(spelling->given, given, PARAMETER_VALUE_BYTES);
+		memcpy(spelling->canonical, canonical, PARAMETER_VALUE_BYTES);
+		parameters->next_spelling = (parameters->next_spelling + 1) %
+		    SPELLINGS;
+		if (parameters->spelling_count < SPELLINGS)
+			parameters->spelling_count++;
+	}
+}
+
+void
+parameters_respell(const struct parameters *parameters,
+    struct parameter_values *want)
+{
+	for (int i = 0; i < parameters->count; i++) {
+		const struct spelling *spelling = find_spelling(parameters, i,
+		    want->values[i]);
+
+		if (spelling != NULL)
+			memcpy(want->values[i], spelling->canonical,
+			    PARAMETER_VALUE_BYTES);
+	}
+}
+
+void
+parameters_adopt(const struct parameters *parameters,
+    struct parameter_values *want, const struct parameter_values *have)
+{
+	for (int i = 0; i < parameters->count; i++)
+		if (want->values[i][0] != '\0' ||
+		    have->reported & UINT32_C(1) << i)
+			memcpy(want->values[i], have->values[i],
+			    PARAMETER_VALUE_BYTES);
+}
+
+/* --- SETs ---------------------------------------------------------------- */
+
+/*
+ * In some client encodings a backslash may be the second byte of a character;
+ * such a value is not passed on at all, because what it would mean depends on
+ * the server's state.
+ */
+static bool
+is_clear(const char *value)
+{
+	if (strchr(value, '\\') == NULL)
+		return true;
+	for (; *value != '\0'; value++)
+		if ((unsigned char)*value >= 0x80)
+			return false;
 	return true;
+}
+
+/* An SQL literal. False: no memory. */
+static bool
+quote(const char *value, struct buffer *text)
+{
+	bool fits = strchr(value, '\\') != NULL ?
+	    buffer_append(text, "E'", 2) : buffer_append(text, "'", 1);
+
+	while (fits && *value != '\0') {
+		size_t plain = strcspn(value, "'\\");
+
+		fits = buffer_append(text, value, plain);
+		value += plain;
+		if (!fits || *value == '\0')
+			break;
+		/* Twice. */
+		fits = buffer_append(text, (const char[]){ *value, *value },
+		    2);
+		value++;
+	}
+	return fits && buffer_append(text, "'", 1);
 }
 
 /* A list of identifiers goes as it is: quoted as a whole it would be one. */
@@ -198,45 +406,71 @@ is_identifier_list(const char *value)
 }
 
 static bool
-write_literal(const char *name, const char *value, char *text, size_t size)
+is_search_path(const char *name)
 {
-	if (strcasecmp(name, "search_path") != 0)
-		return quote(value, text, size);
-	if (strcmp(value, "\"\"") == 0)
-		return quote("", text, size);
-	if (!is_identifier_list(value))
-		return false;
-	return snprintf(text, size, "%s", value) < (int)size;
+	return strcasecmp(name, "search_path") == 0;
 }
 
-void
+/* What we can and may set, as a text; NULL: that is none. */
+static const char *
+settable(const struct parameters *parameters,
+    const struct parameter_values *want, int index)
+{
+	const char *value = parameters_text(parameters, want, index);
+
+	if (value == NULL || value[0] == '\0')
+		return NULL;
+	if (is_search_path(parameters->names[index]))
+		return is_identifier_list(value) ? value : NULL;
+	return is_clear(value) ? value : NULL;
+}
+
+static bool
+write_set(const char *name, const char *value, struct buffer *text)
+{
+	bool fits = buffer_append(text, "SET ", 4) &&
+	    buffer_append(text, name, strlen(name)) &&
+	    buffer_append(text, "=", 1);
+
+	if (is_search_path(name) && strcmp(value, "\"\"") == 0)
+		value = "''";
+	if (is_search_path(name))
+		fits = fits && buffer_append(text, value, strlen(value));
+	else
+		fits = fits && quote(value, text);
+	return fits && buffer_append(text, ";", 1);
+}
+
+bool
 parameters_write_sets(const struct parameters *parameters,
     const struct parameter_values *want, const struct parameter_values *have,
-    char *text, size_t size)
+    struct buffer *text)
 {
-	char literal[2 * PARAMETER_VALUE_BYTES + 8];
-	size_t length = 0;
-
-	text[0] = '\0';
 	for (int i = 0; i < parameters->count; i++) {
-		if (want->values[i][0] == '\0' ||
-		    strcasecmp(want->values[i], have->values[i]) == 0)
+		const char *value;
+
+		if (want->values[i][0] == '\0' || is_same(parameters, i,
+		    want->values[i], have->values[i]))
 			continue;
-		if (!write_literal(parameters->names[i], want->values[i],
-		    literal, sizeof(literal)))
-			continue;
-		length += (size_t)snprintf(text + length, size - length,
-		    "SET %s=%s;", parameters->names[i], literal);
-		INVARIANT(length < size);
+		value = settable(parameters, want, i);
+		if (value != NULL && !write_set(parameters->names[i], value,
+		    text))
+			return false;
 	}
+	return true;
 }
 
+/*
+ * Of what it does not report it says nothing now, so this is all that is
+ * known of it.  What it reports it has said itself.
+ */
 void
 parameters_assume(const struct parameters *parameters,
     const struct parameter_values *want, struct parameter_values *have)
 {
 	for (int i = 0; i < parameters->count; i++)
-		if (have->values[i][0] == '\0')
+		if (!(have->reported & UINT32_C(1) << i) &&
+		    settable(parameters, want, i) != NULL)
 			memcpy(have->values[i], want->values[i],
 			    PARAMETER_VALUE_BYTES);
 }

@@ -10,6 +10,7 @@
 #define SESSION_PARAMETERS_H
 
 #include "base/buffer.h"
+#include "session/parameter_texts.h"
 #include "shm/servers.h"
 
 struct parameters;		/* all sets of this worker */
@@ -28,14 +29,43 @@ void parameters_destroy(struct parameters *parameters);
 int parameters_index(const struct parameters *parameters, const char *name);
 const char *parameters_name(const struct parameters *parameters, int index);
 
-/* Puts a value in its place; one that is too long counts as not known. */
-void parameters_put(const struct parameters *parameters,
+/*
+ * Puts a value in its place, whatever its length.  A long one's text is there
+ * at least until a few more were put; a set keeps it (parameters_share).
+ */
+void parameters_put(struct parameters *parameters,
     struct parameter_values *values, int index, const char *value);
+
+/* What stands in this place; NULL: a long value whose text is not here. */
+const char *parameters_text(const struct parameters *parameters,
+    const struct parameter_values *values, int index);
+
+/*
+ * A client wants `want`, a server has `have` and has just said so: what the
+ * client wants from now on, in PostgreSQL's spelling.  What the client said
+ * nothing of, and the server does not report, stays out of it.
+ */
+void parameters_adopt(const struct parameters *parameters,
+    struct parameter_values *want, const struct parameter_values *have);
+
+/*
+ * A server was told to set what `want` says, and `have` says what it made of
+ * it: the spelling is remembered.
+ */
+void parameters_learn(struct parameters *parameters,
+    const struct parameter_values *want, const struct parameter_values *have);
+
+/* In the spelling that was learned, where one was. */
+void parameters_respell(const struct parameters *parameters,
+    struct parameter_values *want);
 
 /* To be called when values were put and before they are compared. */
 void parameters_seal(struct parameter_values *values);
 
-/* The shared set with these (sealed) values. NULL: no memory. */
+/*
+ * The shared set with these (sealed) values; long ones whose text is not here
+ * are left out.  NULL: no memory.
+ */
 struct parameter_set *parameters_share(struct parameters *parameters,
     const struct parameter_values *values) MUST_CHECK;
 /* NULL is allowed. */
@@ -44,18 +74,16 @@ void parameters_release(struct parameters *parameters,
 
 /*
  * The SETs that make a server with `have` what a client that wants `want`
- * needs, as the text of one query; empty if nothing differs.  Parameters of
- * which the client said nothing are left alone.
+ * needs, as the text of one query without its NUL; nothing if nothing
+ * differs.  Parameters of which the client said nothing are left alone.
+ * False: no memory.
  */
-void parameters_write_sets(const struct parameters *parameters,
+bool parameters_write_sets(const struct parameters *parameters,
     const struct parameter_values *want, const struct parameter_values *have,
-    char *text, size_t size);
+    struct buffer *text) MUST_CHECK;
 
-/* After the SETs: what the server did not report has the wanted value. */
+/* After the SETs: what the server does not report has the wanted value. */
 void parameters_assume(const struct parameters *parameters,
     const struct parameter_values *want, struct parameter_values *have);
-
-/* Room that the text of all SETs never exceeds. */
-#define PARAMETERS_SETS_BYTES (PARAMETERS_MOST * 400)
 
 #endif

@@ -23,9 +23,26 @@ add_text(EVP_MD_CTX *context, const char *text)
 	INVARIANT(EVP_DigestUpdate(context, text, strlen(text) + 1) == 1);
 }
 
+/* What they are set to; new files of the same names change nothing. */
+static void
+digest_tls(EVP_MD_CTX *context, const struct config *config)
+{
+	const unsigned words[] = { config->server_tls_sslmode,
+	    config->server_tls_sslnegotiation };
+
+	INVARIANT(EVP_DigestUpdate(context, words, sizeof(words)) == 1);
+	add_text(context, config->server_tls_ca_file);
+	add_text(context, config->server_tls_cert_file);
+	add_text(context, config->server_tls_key_file);
+	add_text(context, config->server_tls_protocols);
+	add_text(context, config->server_tls_ciphers);
+	add_text(context, config->server_tls13_ciphers);
+}
+
 /* What makes a server connection another one, should it change. */
 static void
-digest_place(const struct config_database *database, uint8_t digest[32])
+digest_place(const struct config *config,
+    const struct config_database *database, uint8_t digest[32])
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	unsigned length;
@@ -42,6 +59,7 @@ digest_place(const struct config_database *database, uint8_t digest[32])
 	    sizeof(database->port)) == 1);
 	INVARIANT(EVP_DigestUpdate(context, &database->load_balance_hosts,
 	    sizeof(database->load_balance_hosts)) == 1);
+	digest_tls(context, config);
 	INVARIANT(EVP_DigestFinal_ex(context, digest, &length) == 1 &&
 	    length == 32);
 	EVP_MD_CTX_free(context);
@@ -54,7 +72,7 @@ note_place(struct sessions *sessions, struct pool_view *view)
 	struct pool_caller caller = sessions_caller(sessions);
 	uint8_t place[32];
 
-	digest_place(view->database, place);
+	digest_place(sessions->config, view->database, place);
 	if (view->is_placed && memcmp(view->place, place, sizeof(place)) != 0)
 		pool_mark_all(&caller, view->pool);
 	memcpy(view->place, place, sizeof(place));

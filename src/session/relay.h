@@ -23,10 +23,23 @@ void relay_from_server(struct server *server, const uint8_t *bytes,
     size_t length);
 
 /*
+ * Bytes of a server whose client is gone (CLEARING): what they say is noted
+ * as ever, but nobody gets them.  False: the server was closed.
+ */
+bool relay_hear(struct server *server, const uint8_t *bytes, size_t length)
+    MUST_CHECK;
+
+/*
  * Parts the two if the transaction is over and nothing is under way.  To be
  * called whenever that may have become true.
  */
 void relay_settle(struct server *server);
+
+/*
+ * Parts them: the transaction is over and nothing is under way.  A server
+ * that is unfit is closed, for this reason.
+ */
+void relay_part(struct server *server, const char *reason);
 
 /*
  * The transaction is over, nothing is under way in either direction, and the

@@ -167,6 +167,8 @@ go_to_host(struct sessions *sessions, const struct pool_view *view,
 	struct address address;
 
 	copy_host(host_list(view), at, host, sizeof(host));
+	snprintf(place_out->name, sizeof(place_out->name), "%s",
+	    is_socket(host) ? "" : host);
 	if (!is_socket(host) && !address_parse_host(host, &address))
 		return go_to_name(sessions, view, host, route, place_out,
 		    host_out);

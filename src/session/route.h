@@ -30,6 +30,8 @@ struct place {
 	socklen_t		length;
 	struct address		remote;		/* the same, for the row */
 	uint32_t		host;		/* row of its name; or NO_ROW */
+	char			name[HOST_NAME_BYTES]; /* as it is written; "":
+						   a Unix socket */
 };
 
 enum route_step {

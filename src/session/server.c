@@ -6,16 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/invariant.h"
 #include "base/memory.h"
 #include "pool/limits.h"
+#include "session/bridge.h"
+#include "session/clearing.h"
 #include "session/client.h"
 #include "session/login_at_server.h"
 #include "session/relay.h"
+#include "session/replication.h"
 #include "session/server_parts.h"
+#include "session/session_state.h"
+#include "wire/framing.h"
 #include "wire/messages.h"
 
 #define SERVER_TAG 0x53e12b9d
@@ -31,13 +35,22 @@ static const struct {
 } steps[SERVER_STEPS] = {
 #define TO(step) (1u << SERVER_##step)
 	[SERVER_AT_REST] = { "at rest", TO(CHECKING) | TO(SETTING) |
+	    TO(ASKING) | TO(RELAYING) | TO(LEAVING) },
+	[SERVER_LOGIN] = { "login", TO(AT_REST) | TO(RELAYING) |
+	    TO(LEAVING) },
+	[SERVER_CHECKING] = { "checking", TO(SETTING) | TO(ASKING) |
 	    TO(RELAYING) | TO(LEAVING) },
-	[SERVER_LOGIN] = { "login", TO(AT_REST) | TO(LEAVING) },
-	[SERVER_CHECKING] = { "checking", TO(SETTING) | TO(RELAYING) |
+	[SERVER_SETTING] = { "setting", TO(ASKING) | TO(RELAYING) |
 	    TO(LEAVING) },
-	[SERVER_SETTING] = { "setting", TO(RELAYING) | TO(LEAVING) },
-	[SERVER_RELAYING] = { "relaying", TO(AT_REST) | TO(RESETTING) |
-	    TO(LEAVING) },
+	[SERVER_ASKING] = { "asking", TO(AT_REST) | TO(LEAVING) },
+	[SERVER_RELAYING] = { "relaying", TO(AT_REST) | TO(LOOKING) |
+	    TO(RESETTING) | TO(CLEARING) | TO(LEAVING) },
+	[SERVER_LOOKING] = { "looking", TO(RELAYING) | TO(AT_REST) |
+	    TO(RESETTING) | TO(LEAVING) },
+	[SERVER_CLEARING] = { "clearing", TO(AT_REST) | TO(ROLLING_BACK) |
+	    TO(RESETTING) | TO(LEAVING) },
+	[SERVER_ROLLING_BACK] = { "rolling back", TO(AT_REST) |
+	    TO(RESETTING) | TO(LEAVING) },
 	[SERVER_RESETTING] = { "resetting", TO(AT_REST) | TO(LEAVING) },
 	[SERVER_LEAVING] = { "leaving", 0 },
 #undef TO
@@ -81,6 +94,10 @@ server_log(enum log_level level, const struct server *server,
 	const struct server_row *row = server_row(server);
 	char text[1024], address[ADDRESS_TEXT_BYTES];
 	const struct pool_view *view = server_view(server);
+	struct log_subject subject = { .side = LOG_SIDE_SERVER,
+	    .pointer = servers_handle(server->sessions->segment, server->row),
+	    .database = view->database_name, .user = view->user_name,
+	    .address = address };
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -88,9 +105,7 @@ server_log(enum log_level level, const struct server *server,
 	va_end(arguments);
 	address_format(&row->remote, row->backend_pid, address,
 	    sizeof(address));
-	log_write(level, "S-0x%" PRIx64 ": %s/%s@%s %s",
-	    servers_handle(server->sessions->segment, server->row),
-	    view->database_name, view->user_name, address, text);
+	log_write_about(level, &subject, "%s", text);
 }
 
 /* --- descriptors --------------------------------------------------------- */
@@ -109,7 +124,7 @@ server_hold(struct sessions *sessions, uint32_t row, uint32_t generation,
 	server->tag = SERVER_TAG;
 	server->row = row;
 	server->generation = generation;
-	server->fd = fd;
+	server->stream = (struct stream){ fd, NULL };
 	server->sessions = sessions;
 	server->watch.is_traffic = true;
 	sessions->servers[row] = server;
@@ -122,15 +137,16 @@ server_forget(struct server *server)
 	struct sessions *sessions = server->sessions;
 
 	INVARIANT(sessions->servers[server->row] == server);
+	replication_lose_server(server);
 	loop_remove(sessions->loop, &server->watch);
-	if (server->fd != -1)
-		close(server->fd);
+	stream_close(&server->stream);
+	if (server->bridge != NULL)
+		bridge_stop(server->bridge);
 	login_at_server_free(server->login);
 	outstanding_free(&server->outstanding);
 	buffer_clear(&server->partial);
 	buffer_clear(&server->backlog);
 	sessions->servers[server->row] = NULL;
-	server->fd = -1;
 	server->next = sessions->closed_servers;
 	sessions->closed_servers = server;
 }
@@ -164,14 +180,14 @@ server_watch(struct server *server)
 {
 	if (server->watch.callback != NULL)
 		return;
-	INVARIANT(loop_add(server->sessions->loop, &server->watch, server->fd,
-	    EPOLLIN, server_on_event, server));
+	INVARIANT(loop_add(server->sessions->loop, &server->watch,
+	    server->stream.fd, EPOLLIN, server_on_event, server));
 }
 
 /* --- sending ------------------------------------------------------------- */
 
-static void
-watch_for(struct server *server, uint32_t events)
+void
+server_watch_for(struct server *server, uint32_t events)
 {
 	if (server->watch.callback == NULL)
 		server_watch(server);
@@ -185,6 +201,15 @@ server_is_before_use(const struct server *server)
 	    server->step == SERVER_SETTING;
 }
 
+/* It goes on when the server takes bytes again. */
+static void
+hold_back(struct server *server)
+{
+	server_watch_for(server, server->watch.events | EPOLLOUT);
+	if (server->client != NULL)
+		client_pause_reading(server->client);
+}
+
 static bool
 keep_backlog(struct server *server, const uint8_t *bytes, size_t length)
 {
@@ -193,9 +218,7 @@ keep_backlog(struct server *server, const uint8_t *bytes, size_t length)
 			server_close(server, "out of memory");
 		return false;
 	}
-	watch_for(server, server->watch.events | EPOLLOUT);
-	if (server->client != NULL)
-		client_pause_reading(server->client);
+	hold_back(server);
 	return true;
 }
 
@@ -207,10 +230,12 @@ server_send(struct server *server, const uint8_t *bytes, size_t length)
 	if (length == 0)
 		return true;
 	if (buffer_length(&server->backlog) == 0)
-		sent = socket_send(server->fd, bytes, length);
+		sent = stream_send(&server->stream, bytes, length);
 	if (sent == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
 		/* What it said before it went is still to be read. */
 		if (server->step == SERVER_RELAYING ||
+		    server->step == SERVER_LOOKING ||
+		    server->step == SERVER_ASKING ||
 		    server->step == SERVER_LOGIN)
 			return true;
 		if (!server_is_before_use(server))
@@ -219,9 +244,12 @@ server_send(struct server *server, const uint8_t *bytes, size_t length)
 	}
 	if (sent == -1)
 		sent = 0;
-	if ((size_t)sent == length)
-		return true;
-	return keep_backlog(server, bytes + sent, length - (size_t)sent);
+	if ((size_t)sent < length)
+		return keep_backlog(server, bytes + sent,
+		    length - (size_t)sent);
+	if (stream_has_unsent(&server->stream))
+		hold_back(server);
+	return true;
 }
 
 void
@@ -230,16 +258,18 @@ server_flush_backlog(struct server *server)
 	size_t length = buffer_length(&server->backlog);
 	ssize_t sent;
 
-	if (length > 0) {
-		sent = socket_send(server->fd, buffer_front(&server->backlog),
-		    length);
+	if (!stream_flush(&server->stream))
+		return;
+	if (length > 0 && !stream_has_unsent(&server->stream)) {
+		sent = stream_send(&server->stream,
+		    buffer_front(&server->backlog), length);
 		if (sent == -1)
 			return;		/* EOF or error will be read */
 		buffer_consume(&server->backlog, (size_t)sent);
 	}
-	if (buffer_length(&server->backlog) > 0)
+	if (server_has_backlog(server))
 		return;
-	watch_for(server, server->watch.events & ~(uint32_t)EPOLLOUT);
+	server_watch_for(server, server->watch.events & ~(uint32_t)EPOLLOUT);
 	if (server->client == NULL)
 		return;
 	client_resume_reading(server->client);
@@ -250,31 +280,38 @@ void
 server_pause_reading(struct server *server)
 {
 	if (server->watch.callback != NULL)
-		watch_for(server, server->watch.events & ~(uint32_t)EPOLLIN);
+		server_watch_for(server,
+		    server->watch.events & ~(uint32_t)EPOLLIN);
 }
 
 void
 server_resume_reading(struct server *server)
 {
-	watch_for(server, server->watch.events | EPOLLIN);
+	server_watch_for(server, server->watch.events | EPOLLIN);
 }
 
 bool
 server_send_query(struct server *server, const char *text)
 {
-	uint8_t memory[PARAMETERS_SETS_BYTES + 64];
-	struct writer writer = writer_of(memory, sizeof(memory));
+	size_t length = strlen(text) + 1;
+	uint8_t header[FRAME_HEADER];
+	struct buffer bytes = { 0 };
+	bool sent;
 
-	write_query(&writer, text);
-	if (writer.failed) {
-		log_error("a query of the configuration is too long");
+	frame_write_header(header, MESSAGE_QUERY, length);
+	if (!buffer_append(&bytes, header, sizeof(header)) ||
+	    !buffer_append(&bytes, text, length)) {
+		buffer_clear(&bytes);
 		if (!server_is_before_use(server))
-			server_close(server, "unable to send a query");
+			server_close(server, "out of memory");
 		return false;
 	}
 	server->failed_setup = server->step_done = false;
 	server_row(server)->request_at = loop_now(server->sessions->loop);
-	return server_send(server, writer.bytes, writer.used);
+	sent = server_send(server, buffer_front(&bytes),
+	    buffer_length(&bytes));
+	buffer_clear(&bytes);
+	return sent;
 }
 
 /* --- closing ------------------------------------------------------------- */
@@ -299,23 +336,33 @@ server_end_close(struct server *server)
 	struct pool_view *view = server_view(server);
 	uint32_t row = server->row;
 
-	if (server->fd != -1)
-		shutdown(server->fd, SHUT_RDWR);
+	if (server->stream.fd != -1)
+		shutdown(server->stream.fd, SHUT_RDWR);
 	server_forget(server);
 	pool_end_close(&caller, row);
+	if (UNLIKELY(!sessions_may_open(sessions))) {
+		segment_proclaim(sessions->segment);	/* others look */
+		return;
+	}
 	open_for_who_starves(sessions, view->pool);
 	server_open_if_needed(sessions, view, view->to_welcome != NULL);
+}
+
+bool
+server_has_answered(const struct server *server)
+{
+	return server->status != 0 &&
+	    outstanding_none(&server->outstanding) &&
+	    !server->outstanding.doubtful &&
+	    server->remaining == 0 && buffer_length(&server->partial) == 0 &&
+	    !server_has_backlog(server);
 }
 
 bool
 server_is_clean(const struct server *server)
 {
 	return server->step == SERVER_RELAYING &&
-	    server->status == TRANSACTION_NONE &&
-	    outstanding_none(&server->outstanding) &&
-	    !server->outstanding.doubtful &&
-	    server->remaining == 0 && buffer_length(&server->partial) == 0 &&
-	    buffer_length(&server->backlog) == 0;
+	    server->status == TRANSACTION_NONE && server_has_answered(server);
 }
 
 /* Politely: not where Terminate would end up inside of half a message. */
@@ -323,14 +370,19 @@ static void
 say_goodbye(struct server *server, bool politely)
 {
 	static const uint8_t terminate[] = { 'X', 0, 0, 0, 4 };
+	size_t length = sizeof(terminate);
 
+	/* What others have said goes first. */
+	if (!server_take_in(server))
+		politely = false;
+	if (!politely || buffer_length(&server->backlog) > 0)
+		length = 0;
 	server->deadline = loop_now(server->sessions->loop) + LEAVE_TIMEOUT;
 	buffer_clear(&server->partial);
-	if (politely && buffer_length(&server->backlog) == 0)
-		(void)!socket_send(server->fd, terminate, sizeof(terminate));
+	stream_finish(&server->stream, terminate, length);
 	buffer_clear(&server->backlog);
-	shutdown(server->fd, SHUT_WR);
-	watch_for(server, EPOLLIN);
+	shutdown(server->stream.fd, SHUT_WR);
+	server_watch_for(server, EPOLLIN);
 }
 
 /*
@@ -347,6 +399,17 @@ linger(struct sessions *sessions, uint32_t row)
 	server->deadline = loop_now(sessions->loop) + LINGER;
 }
 
+/*
+ * The same when it is the owner of its TLS that is dead: it may be in the
+ * middle of a query.
+ */
+void
+server_end_orphan(struct server *server)
+{
+	loop_remove(server->sessions->loop, &server->watch);
+	server->deadline = loop_now(server->sessions->loop) + LEAVE_TIMEOUT;
+}
+
 void
 server_leave(struct sessions *sessions, uint32_t row, const char *reason)
 {
@@ -354,6 +417,8 @@ server_leave(struct sessions *sessions, uint32_t row, const char *reason)
 	struct server *server = server_get(sessions, row);
 	bool politely;
 
+	events_count(sessions->segment, sessions->worker,
+	    events_of_reason(FAMILY_server_closes, reason));
 	if (server == NULL) {
 		linger(sessions, row);
 		return;
@@ -364,9 +429,10 @@ server_leave(struct sessions *sessions, uint32_t row, const char *reason)
 		    (caller.now - server_row(server)->connected_at) /
 		    USEC_PER_SEC);
 	server->client = NULL;
+	replication_lose_server(server);
 	login_at_server_free(server->login);
 	server->login = NULL;
-	if (server->fd == -1) {		/* it never got so far */
+	if (server->stream.fd == -1) {		/* it never got so far */
 		server_enter(server, SERVER_LEAVING);
 		server->deadline = caller.now;
 		return;
@@ -399,7 +465,7 @@ server_close(struct server *server, const char *reason)
 	if (cut_off)
 		client_close(client, reason);
 	else
-		client_fail(client, SQLSTATE_OF_POOLER, reason);
+		client_fail_by_server(client, SQLSTATE_OF_POOLER, reason);
 }
 
 void
@@ -454,7 +520,7 @@ publish_again(struct server *server)
 		    ROSTER_SERVING)
 			continue;
 		sessions->owner->publish_server(sessions->owner->context,
-		    server->row, server->fd);
+		    server->row, server_shared_fd(server));
 		return;
 	}
 }
@@ -471,6 +537,7 @@ server_tick(struct server *server)
 		server_end_close(server);
 		return;
 	}
+	clearing_tick(server);
 	publish_again(server);
 	if (atomic_load(&server_row(server)->worker) == sessions->worker)
 		hosts_note_use(sessions->segment,
@@ -485,18 +552,27 @@ server_tick(struct server *server)
 	if (server_is_before_use(server) &&
 	    now - server_row(server)->request_at > limit)
 		server_try_another(server, "test query failed");
+	else if (server->step == SERVER_LOOKING &&
+	    now - server_row(server)->request_at > limit)
+		session_state_lost(server, "test query failed");
 	else if (server->step == SERVER_RESETTING &&
 	    now - server_row(server)->request_at > limit)
 		server_close(server, "reset query failed");
+	else if (server->step == SERVER_ASKING && server->client == NULL &&
+	    now - server_row(server)->request_at > limit)
+		server_close(server, "auth_query timed out");
 }
 
 static bool
 begin_login(struct sessions *sessions, struct pool_view *view, uint32_t row)
 {
 	if (sessions->segment->servers[row].from_reserve)
-		log_warning("%s/%s: taking connection from reserve_pool",
+		log_write_about(LOG_LEVEL_WARNING, &(struct log_subject){
+		    .database = view->database_name,
+		    .user = view->user_name },
+		    "%s/%s: taking connection from reserve_pool",
 		    view->database_name, view->user_name);
-	return login_at_server_begin(sessions, view, row);
+	return login_at_server_begin(sessions, view, row, NULL);
 }
 
 void
@@ -506,7 +582,7 @@ server_open_if_needed(struct sessions *sessions, struct pool_view *view,
 	struct pool_caller caller = sessions_caller(sessions);
 	uint32_t row;
 
-	if (view->database == NULL)
+	if (view->database == NULL || !sessions_may_open(sessions))
 		return;
 	while ((row = pool_open(&caller, view->pool, &view->policy,
 	    wanted)) != NO_ROW) {
@@ -517,8 +593,11 @@ server_open_if_needed(struct sessions *sessions, struct pool_view *view,
 	}
 	/* What keeps it from opening may be others' that nobody uses. */
 	while ((row = limits_evict(&caller, view->pool, &view->policy)) !=
-	    NO_ROW)
+	    NO_ROW) {
+		events_count(sessions->segment, sessions->worker,
+		    EVENT_evictions_all);
 		server_leave(sessions, row, "evicted");
+	}
 }
 
 void

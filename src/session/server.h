@@ -7,9 +7,18 @@
  * this has to move when another worker takes it over.
  *
  *   LOGIN -> AT_REST <-> CHECKING -> SETTING -> RELAYING -> AT_REST
- *               |                                  |
+ *               |                       |          |
+ *               |                       +-> ASKING -> AT_REST (auth_query)
  *               +-> RESETTING -> AT_REST  <--------+ (session mode)
+ *                       ^                          |
+ *                       +---- ROLLING_BACK <- CLEARING -> AT_REST
  *   every step -> LEAVING
+ *
+ * RELAYING <-> LOOKING, and from there to AT_REST and RESETTING as well: what
+ * its client has left in its session (session_state.h).
+ *
+ * CLEARING, ROLLING_BACK: its client has left it in the middle of something
+ * (clearing.h).
  *
  * LEAVING: said goodbye and waits for PostgreSQL to hang up, so that a limit
  * that PostgreSQL has is never exceeded either.
@@ -18,6 +27,8 @@
 #define SESSION_SERVER_H
 
 #include "base/log.h"
+#include "net/stream.h"
+#include "session/client.h"
 #include "session/outstanding.h"
 #include "session/pool_view.h"
 
@@ -26,24 +37,34 @@ enum server_step {
 	SERVER_LOGIN,		/* connecting, logging in, connect_query */
 	SERVER_CHECKING,	/* server_check_query before use */
 	SERVER_SETTING,		/* tracked parameters */
+	SERVER_ASKING,		/* auth_query, for a client that logs in */
 	SERVER_RELAYING,
+	SERVER_LOOKING,		/* for what its client leaves behind */
+	SERVER_CLEARING,
+	SERVER_ROLLING_BACK,
 	SERVER_RESETTING,
 	SERVER_LEAVING,
 	SERVER_STEPS
 };
 
+struct bridge;
 struct login_at_server;
 
 struct server {
 	uint32_t		 tag;
 	uint32_t		 row;
 	uint32_t		 generation;
-	int			 fd;
+	struct stream		 stream;
+	struct bridge		*bridge;	/* its TLS is in this worker:
+						   the way for others */
+	uint32_t		 seen_lent;	/* row's, taken back since */
 	struct sessions		*sessions;
 	struct watch		 watch;
 	enum server_step	 step;
 	struct client		*client;	/* linked here */
 	struct login_at_server	*login;		/* LOGIN only */
+	struct client		*replicates;	/* for whom alone it is; NULL:
+						   for anybody */
 	struct outstanding	 outstanding;
 	struct buffer		 partial;	/* a message not whole yet */
 	struct buffer		 backlog;	/* what it did not take yet */
@@ -51,10 +72,24 @@ struct server {
 	uint8_t			 status;	/* of its last ReadyForQuery; 0:
 						   something was asked since */
 	bool			 in_session;	/* linked in session mode */
+	uint8_t			 last_status;	/* of its last ReadyForQuery */
+	bool			 rewrites;	/* RELAYING: prepared.h applies */
+	bool			 watches_tags;	/* RELAYING: it has statements */
+	bool			 knows_unnamed;	/* its unnamed statement is its
+						   client's */
+	bool			 has_parsed;	/* of ours, since it was ready */
+	bool			 asks;		/* noted as asked, not sent yet */
+	enum session_state	 state_mode;	/* RELAYING, as it was linked */
+	uint8_t			 state_hints;	/* session_state_kind: to ask for */
+	uint8_t			 state_found;	/* LOOKING: they are there */
+	uint8_t			 state_kept;	/* why it is pinned */
+	bool			 state_looked;	/* there was an answer */
+	bool			 pinned;	/* its client keeps it */
+	bool			 unfit;		/* to be closed when released */
 	bool			 dirty_values;	/* row's digest is old */
 	bool			 failed_setup;	/* error outside of a relay */
 	bool			 step_done;	/* its ReadyForQuery was read */
-	usec_t			 deadline;	/* LEAVING */
+	usec_t			 deadline;	/* LEAVING, CLEARING */
 	usec_t			 answered_at;	/* last bytes from it */
 	struct server		*next;		/* closed in this turn */
 };
@@ -79,10 +114,18 @@ void server_open_minimum(struct sessions *sessions, struct pool_view *view);
  */
 bool server_link(struct server *server, struct client *client) MUST_CHECK;
 
+/* Its client keeps it when a transaction is over, as things are now. */
+static inline bool
+server_stays_linked(const struct server *server)
+{
+	return server->client->view->mode == POOL_MODE_SESSION ||
+	    server->replicates != NULL || server->pinned;
+}
+
 /* Nothing is under way on it: to the next client, or to rest. */
 void server_release(struct server *server);
 
-/* The client of this server is gone; closes or resets it, as is safe. */
+/* The client of this server is gone; clears, resets or closes it. */
 void server_client_left(struct server *server, const char *reason);
 
 /*
@@ -128,8 +171,14 @@ void server_pause_reading(struct server *server);
 void server_note_parameter(struct server *server, const uint8_t *body,
     size_t length);
 
+/* It has logged in and is this client's, as the rows say, to its end. */
+void server_keep_for_session(struct server *server, struct client *client);
+
 /* It has logged in and is free for the first time. For login_at_server. */
 void server_login_done(struct server *server);
+
+/* Its TLS goes with this worker, which is about to end: so does it. */
+void server_retire(struct server *server);
 
 /* Time-outs of this server. */
 void server_tick(struct server *server);

@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "session/auth_query.h"
+#include "session/clearing.h"
 #include "session/client.h"
 #include "session/login_at_server.h"
 #include "session/relay.h"
 #include "session/server_parts.h"
+#include "session/session_state.h"
 #include "wire/framing.h"
 #include "wire/messages.h"
 
@@ -22,15 +25,25 @@ typedef void take_message(struct server *, uint8_t type, const uint8_t *body,
 static void
 on_hang_up(struct server *server)
 {
+	const char *problem = stream_problem(&server->stream);
+
+	if (problem[0] != '\0')
+		server_log(LOG_LEVEL_WARNING, server, "TLS error: %s", problem);
 	if (server->step == SERVER_LOGIN)
-		login_at_server_failed(server, "server closed the connection "
-		    "during login", "connect failed");
-	else if (server_is_before_use(server))
+		login_at_server_hung_up(server);
+	else if (server_is_before_use(server) ||
+	    (server->step == SERVER_ASKING && server->client != NULL))
 		server_try_another(server, "server conn crashed?");
+	else if (server->step == SERVER_LOOKING)
+		session_state_lost(server, "server conn crashed?");
 	else if (server->step != SERVER_LEAVING)
 		server_close(server, server->step == SERVER_AT_REST ?
 		    "server connection closed" : "server conn crashed?");
-	if (server->fd != -1 && server->step == SERVER_LEAVING)
+	if (server->stream.fd == -1 || server->step != SERVER_LEAVING)
+		return;
+	if (UNLIKELY(server_is_cut_off(server)))
+		server_end_orphan(server);
+	else
 		server_end_close(server);
 }
 
@@ -96,7 +109,7 @@ take_whole_messages(struct server *server, const uint8_t *bytes,
 			break;
 		take(server, frame.type, bytes + at + FRAME_HEADER,
 		    frame.total - FRAME_HEADER);
-		if (server->fd == -1 || server->step != step)
+		if (server->stream.fd == -1 || server->step != step)
 			return false;
 		at += frame.total;
 	}
@@ -120,6 +133,8 @@ end_step_if_done(struct server *server)
 	server->step_done = false;
 	if (server->step == SERVER_LOGIN)
 		login_at_server_ready(server);
+	else if (server->step == SERVER_ASKING)
+		auth_query_done(server);
 	else
 		server_end_setup(server);
 }
@@ -146,13 +161,24 @@ take_bytes(struct server *server, const uint8_t *bytes, size_t length)
 		return;
 	case SERVER_CHECKING:
 	case SERVER_SETTING:
+	case SERVER_LOOKING:
+	case SERVER_ROLLING_BACK:
 	case SERVER_RESETTING:
 		if (take_whole_messages(server, bytes, length,
 		    server_take_setup_message))
 			end_step_if_done(server);
 		return;
+	case SERVER_ASKING:
+		if (take_whole_messages(server, bytes, length,
+		    auth_query_message))
+			end_step_if_done(server);
+		return;
 	case SERVER_RELAYING:
 		relay_from_server(server, bytes, length);
+		return;
+	case SERVER_CLEARING:
+		if (relay_hear(server, bytes, length))
+			clearing_go_on(server);
 		return;
 	case SERVER_AT_REST:
 		take_at_rest(server, bytes, length);
@@ -170,7 +196,10 @@ read_server(struct server *server)
 	ssize_t got;
 
 	INVARIANT(before < SESSIONS_HEADROOM);
-	got = socket_receive(server->fd, sessions->input, SESSIONS_READ_BYTES);
+	got = stream_receive(&server->stream, sessions->input,
+	    SESSIONS_READ_BYTES);
+	if (stream_has_unsent(&server->stream))
+		server_watch_for(server, server->watch.events | EPOLLOUT);
 	if (got == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
 		/* News of a time when somebody else used it. */
 		if (server->step == SERVER_AT_REST)
@@ -206,9 +235,14 @@ may_read_at_rest(struct server *server)
 		return false;
 	}
 	if (atomic_load(&row->worker) == caller.worker &&
-	    pool_claim_idle(&caller, server->row))
-		return true;
-	if (atomic_load(&row->worker) != caller.worker)
+	    pool_claim_idle(&caller, server->row)) {
+		if (LIKELY(server_take_in(server)))
+			return true;
+		server_close(server, "idle server got dirty");
+		return false;
+	}
+	if (atomic_load(&row->worker) != caller.worker &&
+	    server->bridge == NULL)
 		loop_remove(server->sessions->loop, &server->watch);
 	return false;
 }
@@ -219,6 +253,9 @@ server_on_event(void *context, uint32_t events)
 	struct server *server = server_from(context);
 
 	if (server->step == SERVER_AT_REST) {
+		if (UNLIKELY(server->bridge != NULL) &&
+		    server_pump(server, events))
+			return;
 		if (may_read_at_rest(server))
 			read_server(server);
 		return;
@@ -229,7 +266,7 @@ server_on_event(void *context, uint32_t events)
 	if (events & EPOLLOUT)
 		server_flush_backlog(server);
 	/* The last bytes may have set it free: then it is not ours to read. */
-	if (server->fd == -1 || server->step == SERVER_AT_REST)
+	if (server->stream.fd == -1 || server->step == SERVER_AT_REST)
 		return;
 	if (events & EPOLLIN) {
 		read_server(server);

@@ -8,8 +8,12 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "session/auth_query.h"
+#include "session/clearing.h"
 #include "session/client.h"
+#include "session/prepared.h"
 #include "session/server_parts.h"
+#include "session/session_state.h"
 #include "wire/messages.h"
 
 /* A server that rested longer is looked at before another worker uses it. */
@@ -41,7 +45,8 @@ server_release(struct server *server)
 		return;
 	case POOL_GIVEN:
 		/* Or its next answer would wake this worker for nothing. */
-		loop_remove(sessions->loop, &server->watch);
+		if (LIKELY(server->bridge == NULL))
+			loop_remove(sessions->loop, &server->watch);
 		return;
 	case POOL_HELD:
 		return;
@@ -56,10 +61,16 @@ server_release(struct server *server)
 }
 
 static void
-begin_relay(struct server *server)
+begin_use(struct server *server)
 {
+	if (UNLIKELY(server->client->asking != NULL)) {
+		auth_query_send(server);
+		return;
+	}
 	server_enter(server, SERVER_RELAYING);
 	server->client->retries = 0;
+	session_state_begin(server);
+	prepared_begin(server);
 	client_begin_relay(server->client);
 }
 
@@ -69,26 +80,43 @@ values_of(const struct server *server)
 	return &server->sessions->segment->values[server->row];
 }
 
-/* One batch of SETs, only if something differs. False: it is broken. */
+/* One batch of SETs, if something differs. False: it is broken. */
+static bool
+set_differing(struct server *server)
+{
+	struct client *client = server->client;
+	struct buffer text = { 0 };
+	bool alive = true;
+
+	if (!parameters_write_sets(server->sessions->parameters,
+	    &client->wants->values, values_of(server), &text) ||
+	    !buffer_append(&text, "", 1)) {
+		buffer_clear(&text);
+		return false;
+	}
+	if (buffer_length(&text) > 1) {
+		server_enter(server, SERVER_SETTING);
+		alive = server_send_query(server,
+		    (const char *)buffer_front(&text));
+	} else {
+		begin_use(server);
+	}
+	buffer_clear(&text);
+	return alive;
+}
+
 static bool
 set_parameters(struct server *server)
 {
-	const uint8_t *have = server_row(server)->digest;
 	struct client *client = server->client;
-	char text[PARAMETERS_SETS_BYTES];
 
-	text[0] = '\0';	/* and no more: this runs once per transaction */
-	if (UNLIKELY(memcmp(client->wants->values.digest, have,
+	/* This runs once for each transaction. */
+	if (UNLIKELY(memcmp(client->wants->values.digest,
+	    server_row(server)->digest,
 	    sizeof(client->wants->values.digest)) != 0))
-		parameters_write_sets(server->sessions->parameters,
-		    &client->wants->values, values_of(server), text,
-		    sizeof(text));
-	if (LIKELY(text[0] == '\0')) {
-		begin_relay(server);
-		return true;
-	}
-	server_enter(server, SERVER_SETTING);
-	return server_send_query(server, text);
+		return set_differing(server);
+	begin_use(server);
+	return true;
 }
 
 static bool
@@ -133,10 +161,10 @@ server_try_another(struct server *server, const char *reason)
 	struct client *client = unlink_before_use(server, reason);
 
 	if (its_fault)
-		client_fail(client, SQLSTATE_OF_POOLER,
+		client_fail_by_server(client, SQLSTATE_OF_POOLER,
 		    "invalid server parameter");
 	else if (client->retries++ >= RETRIES_MOST)
-		client_fail(client, SQLSTATE_OF_POOLER, reason);
+		client_fail_by_server(client, SQLSTATE_OF_POOLER, reason);
 	else
 		client_retry(client);
 }
@@ -158,8 +186,13 @@ server_link(struct server *server, struct client *client)
 {
 	INVARIANT(server->step == SERVER_AT_REST && server->client == NULL);
 	INVARIANT(outstanding_none(&server->outstanding));
+	if (UNLIKELY(server_row(server)->tls_owner != 0) &&
+	    !server_begin_use(server)) {
+		server_close(server, "server connection closed");
+		return false;
+	}
 	if (was_out_of_sight(server) &&
-	    socket_peek(server->fd) != SOCKET_QUIET) {
+	    socket_peek(server->stream.fd) != SOCKET_QUIET) {
 		server_close(server, "server connection closed");
 		return false;
 	}
@@ -170,11 +203,26 @@ server_link(struct server *server, struct client *client)
 	outstanding_reset(&server->outstanding);
 	server->status = TRANSACTION_NONE;
 	server->answered_at = loop_now(server->sessions->loop);
-	if (LIKELY(wants_check(server) ? check(server) :
+	if (LIKELY(client->asking == NULL || auth_query_prepare(server)) &&
+	    LIKELY(wants_check(server) ? check(server) :
 	    set_parameters(server)))
 		return true;
 	(void)unlink_before_use(server, "server conn crashed?");
 	return false;
+}
+
+void
+server_keep_for_session(struct server *server, struct client *client)
+{
+	INVARIANT(server->step == SERVER_LOGIN && server->client == NULL);
+	server->client = client;
+	client->server = server;
+	server->in_session = true;
+	server->status = TRANSACTION_NONE;
+	server->answered_at = loop_now(server->sessions->loop);
+	server_enter(server, SERVER_RELAYING);
+	session_state_begin(server);
+	prepared_begin(server);
 }
 
 /* Session mode, or always: the next client finds a fresh session. */
@@ -184,38 +232,62 @@ reset(struct server *server)
 	struct pool_caller caller = sessions_caller(server->sessions);
 	const char *query = server->sessions->config->server_reset_query;
 
+	if (query[0] == '\0' && session_state_is_left(server))
+		query = "DISCARD ALL";
+	server->pinned = false;
+	server->state_hints = 0;
 	if (query[0] == '\0') {
 		server_release(server);
 		return;
 	}
-	pool_begin_test(&caller, server->row);
+	if (server_row(server)->phase == SERVER_ACTIVE)
+		pool_begin_test(&caller, server->row);
 	server_enter(server, SERVER_RESETTING);
 	(void)!server_send_query(server, query);
 }
 
 void
-server_client_left(struct server *server, const char *reason)
+server_reset_or_release(struct server *server)
 {
-	const struct config *config = server->sessions->config;
-
-	server->client = NULL;
-	server_resume_reading(server);	/* its client may have stopped it */
-	if (!server_is_clean(server))
-		server_close(server, reason);
-	else if (server->in_session ||	/* even if the mode is another now */
+	if (session_state_is_left(server) ||
+	    server->in_session ||	/* even if the mode is another now */
 	    server_view(server)->mode == POOL_MODE_SESSION ||
-	    config->server_reset_query_always)
+	    server->sessions->config->server_reset_query_always)
 		reset(server);
 	else
 		server_release(server);
 }
 
 void
+server_client_left(struct server *server, const char *reason)
+{
+	bool said_goodbye = server->client != NULL &&
+	    server->client->said_goodbye;
+
+	server->client = NULL;
+	server_resume_reading(server);	/* its client may have stopped it */
+	if (server->replicates != NULL)
+		server_close(server, "replication client disconnected");
+	else if (server->unfit)
+		server_close(server, reason);
+	else if (server->step == SERVER_LOOKING)
+		session_state_abandon(server);
+	else if (server_is_clean(server))
+		server_reset_or_release(server);
+	else
+		clearing_begin(server, said_goodbye, reason);
+}
+
+void
 server_close_if_outdated(struct server *server)
 {
-	if (!server->in_session || !server_row(server)->close_needed ||
-	    !server->sessions->config->server_fast_close ||
-	    !server_is_clean(server) || server->client->remaining > 0)
+	if (!(server->in_session || server->pinned) ||
+	    !server_row(server)->close_needed)
+		return;
+	/* It is never released, so nothing but this would end it. */
+	if (server->replicates == NULL &&
+	    (!server->sessions->config->server_fast_close ||
+	    !server_is_clean(server) || server->client->remaining > 0))
 		return;
 	server_close(server, "database configuration changed");
 }
@@ -233,30 +305,57 @@ learn_parameter(struct server *server, const uint8_t *body, size_t length)
 	if (index == -1)
 		return;
 	parameters_put(parameters, values_of(server), index, value);
+	values_of(server)->reported |= UINT32_C(1) << index;
 	server->dirty_values = true;
+}
+
+static void
+note_application_name(struct server *server)
+{
+	struct server_row *row = server_row(server);
+	const char *name = parameters_text(server->sessions->parameters,
+	    values_of(server), PARAMETER_APPLICATION_NAME);
+
+	snprintf(row->application_name, sizeof(row->application_name),
+	    "%.63s", name != NULL ? name : "");
 }
 
 /* What the server says now is what its client wants from now on. */
 static void
-adopt_values(struct server *server)
+tell_client(struct server *server)
 {
 	struct parameters *parameters = server->sessions->parameters;
-	struct parameter_values *values = values_of(server);
-	struct server_row *row = server_row(server);
+	struct client *client = server->client;
+	struct parameter_values wanted = client->wants->values;
 	struct parameter_set *set;
 
-	server->dirty_values = false;
-	parameters_seal(values);
-	memcpy(row->digest, values->digest, sizeof(row->digest));
-	snprintf(row->application_name, sizeof(row->application_name),
-	    "%.63s", values->values[PARAMETER_APPLICATION_NAME]);
-	if (server->client == NULL)
-		return;
-	set = parameters_share(parameters, values);
+	parameters_adopt(parameters, &wanted, values_of(server));
+	parameters_seal(&wanted);
+	set = parameters_share(parameters, &wanted);
 	if (set == NULL)
 		return;
-	parameters_release(parameters, server->client->wants);
-	server->client->wants = set;
+	parameters_release(parameters, client->wants);
+	client->wants = set;
+}
+
+static void
+adopt_values(struct server *server)
+{
+	struct parameter_values *values = values_of(server);
+	uint8_t meaning[sizeof(values->meaning)];
+
+	server->dirty_values = false;
+	memcpy(meaning, values->meaning, sizeof(meaning));
+	parameters_seal(values);
+	if ((server->step == SERVER_RELAYING ||
+	    server->step == SERVER_CLEARING) && memcmp(meaning,
+	    values->meaning, sizeof(meaning)) != 0)
+		prepared_note_meaning(server);
+	memcpy(server_row(server)->digest, values->digest,
+	    sizeof(values->digest));
+	note_application_name(server);
+	if (server->client != NULL && server->client->wants != NULL)
+		tell_client(server);
 }
 
 void
@@ -280,17 +379,32 @@ end_check(struct server *server)
 static void
 end_setting(struct server *server)
 {
+	struct parameters *parameters = server->sessions->parameters;
 	struct client *client = server->client;
 
 	if (server->failed_setup || server->status != TRANSACTION_NONE) {
-		client_fail(unlink_before_use(server, "var change failed"),
-		    SQLSTATE_OF_POOLER, "invalid server parameter");
+		client_fail_by_server(unlink_before_use(server,
+		    "var change failed"), SQLSTATE_OF_POOLER,
+		    "invalid server parameter");
 		return;
 	}
-	parameters_assume(server->sessions->parameters, &client->wants->values,
+	parameters_assume(parameters, &client->wants->values,
+	    values_of(server));
+	parameters_learn(parameters, &client->wants->values,
 	    values_of(server));
 	adopt_values(server);
-	begin_relay(server);
+	begin_use(server);
+}
+
+static void
+end_rollback(struct server *server)
+{
+	if (server->dirty_values)
+		adopt_values(server);
+	if (server->failed_setup || server->status != TRANSACTION_NONE)
+		server_close(server, CLEARING_FAILED);
+	else
+		server_reset_or_release(server);
 }
 
 static void
@@ -310,6 +424,8 @@ log_setup_error(struct server *server, const uint8_t *body, size_t length)
 	static const char *const what[SERVER_STEPS] = {
 		[SERVER_CHECKING] = "server_check_query failed",
 		[SERVER_SETTING] = "varcache_apply failed",
+		[SERVER_LOOKING] = "looking for session state failed",
+		[SERVER_ROLLING_BACK] = "ROLLBACK failed",
 		[SERVER_RESETTING] = "server_reset_query failed",
 	};
 	struct notice notice;
@@ -333,6 +449,9 @@ server_take_setup_message(struct server *server, uint8_t type,
 	case MESSAGE_ERROR_RESPONSE:
 		log_setup_error(server, body, length);
 		return;
+	case MESSAGE_COMMAND_COMPLETE:
+		prepared_note_own_tag(server, body, length);
+		return;
 	case MESSAGE_READY_FOR_QUERY:
 		if (!read_ready_for_query(reader_of(body, length), &status)) {
 			server_close(server, "bad pkt header");
@@ -341,8 +460,10 @@ server_take_setup_message(struct server *server, uint8_t type,
 		server->status = (uint8_t)status;
 		server->step_done = true;
 		return;
-	default:
-		return;			/* rows and tags of our own query */
+	default:			/* rows and tags of our own query */
+		if (server->step == SERVER_LOOKING)
+			session_state_take(server, type, body, length);
+		return;
 	}
 }
 
@@ -356,6 +477,12 @@ server_end_setup(struct server *server)
 	case SERVER_SETTING:
 		end_setting(server);
 		return;
+	case SERVER_LOOKING:
+		session_state_looked(server);
+		return;
+	case SERVER_ROLLING_BACK:
+		end_rollback(server);
+		return;
 	default:
 		end_reset(server);
 		return;
@@ -366,5 +493,7 @@ void
 server_login_done(struct server *server)
 {
 	server_enter(server, SERVER_AT_REST);
+	events_count(server->sessions->segment, server->sessions->worker,
+	    EVENT_server_connects_all);
 	server_release(server);
 }

@@ -8,13 +8,19 @@
 
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "net/tls.h"
 #include "pool/retire.h"
+#include "session/auth_query.h"
+#include "session/bridge.h"
 #include "session/cancel.h"
 #include "session/forward.h"
 #include "session/client.h"
 #include "session/drain.h"
+#include "session/encryption.h"
 #include "session/login.h"
+#include "session/outside.h"
 #include "session/lookup.h"
+#include "session/query_texts.h"
 #include "session/server.h"
 
 /* Room for clients that are closed already and freed at the turn's end. */
@@ -35,6 +41,26 @@ set_socket_options(struct sessions *sessions)
 	};
 }
 
+/* The supervisor has made the same of the same: this does not fail. */
+static void
+make_contexts(struct sessions *sessions)
+{
+	const struct config *config = sessions->config;
+	struct tls_context *context = NULL;
+	struct error error;
+
+	if (config->server_tls_sslmode != SSLMODE_DISABLE) {
+		context = tls_context_for_servers(sessions->tls_engine,
+		    &config->server_tls, &error);
+		if (context == NULL) {
+			log_error("%s", error.text);
+			return;
+		}
+	}
+	tls_context_release(sessions->server_tls);
+	sessions->server_tls = context;
+}
+
 struct sessions *
 sessions_create(struct segment *segment, const struct config *config,
     struct loop *loop, uint32_t worker, const struct sessions_owner *owner)
@@ -49,6 +75,7 @@ sessions_create(struct segment *segment, const struct config *config,
 	sessions->owner = owner;
 	sessions->parameters = parameters_create(
 	    config->track_extra_parameters);
+	sessions->query_texts = query_texts_create();
 	sessions->client_slab = slab_create(sizeof(struct client),
 	    segment->size.clients + CLOSED_IN_A_TURN);
 	sessions->server_slab = slab_create(sizeof(struct server),
@@ -62,6 +89,10 @@ sessions_create(struct segment *segment, const struct config *config,
 	sessions->memory = memory_get(SESSIONS_HEADROOM + SESSIONS_READ_BYTES);
 	sessions->input = sessions->memory + SESSIONS_HEADROOM;
 	set_socket_options(sessions);
+	sessions->tls_engine = tls_engine_create();
+	INVARIANT(sessions->tls_engine != NULL);
+	make_contexts(sessions);
+	encryption_configure(sessions);
 	getrlimit(RLIMIT_NOFILE, &files);
 	sessions->descriptors = files.rlim_cur > INT_MAX ? INT_MAX :
 	    (int)files.rlim_cur;
@@ -161,6 +192,18 @@ sessions_take_mail(struct sessions *sessions, const struct mail *mail)
 }
 
 void
+sessions_take_login(struct sessions *sessions,
+    const struct login_answer *answer)
+{
+	struct client *client = answer->row < sessions->segment->size.clients ?
+	    sessions->clients[answer->row] : NULL;
+
+	if (client != NULL && client_phase(client) == CLIENT_AUTH &&
+	    outside_ticket(client) == answer->ticket)
+		login_told(client, answer);
+}
+
+void
 sessions_recheck(struct sessions *sessions)
 {
 	struct segment *segment = sessions->segment;
@@ -251,8 +294,10 @@ retire_idle_pool(struct sessions *sessions, uint32_t row)
 	    sizeof(database));
 	memcpy(user, sessions->segment->users[pool->user].name, sizeof(user));
 	if (retire_pool(&caller, row, after, &age))
-		log_info("cleaning up idle pool for user %s on db %s because: "
-		    "pool idle timeout (age= %" PRId64 "s)", user, database,
+		log_write_about(LOG_LEVEL_LOG, &(struct log_subject){
+		    .database = database, .user = user },
+		    "cleaning up idle pool for user %s on db %s because: pool "
+		    "idle timeout (age= %" PRId64 "s)", user, database,
 		    age / USEC_PER_SEC);
 }
 
@@ -273,8 +318,10 @@ retire_stray_database(struct sessions *sessions, uint32_t row)
 	if (config->autodb != NULL && after == 0)
 		return;
 	if (retire_database(&caller, row, after))
-		log_info("dropping database '%s' as it does not exist anymore "
-		    "or inactive auto-database", name);
+		log_write_about(LOG_LEVEL_LOG, &(struct log_subject){
+		    .database = name },
+		    "dropping database '%s' as it does not exist anymore or "
+		    "inactive auto-database", name);
 }
 
 static void
@@ -325,11 +372,12 @@ is_flushed(const struct sessions *sessions)
 {
 	for (uint32_t row = 0; row < clients_used(sessions); row++)
 		if (sessions->clients[row] != NULL &&
-		    buffer_length(&sessions->clients[row]->backlog) > 0)
+		    client_is_behind(sessions->clients[row]))
 			return false;
 	for (uint32_t row = 0; row < servers_used(sessions); row++)
 		if (sessions->servers[row] != NULL &&
-		    buffer_length(&sessions->servers[row]->backlog) > 0)
+		    (buffer_length(&sessions->servers[row]->backlog) > 0 ||
+		    stream_has_unsent(&sessions->servers[row]->stream)))
 			return false;
 	return true;
 }
@@ -360,8 +408,7 @@ tick_suspended(struct sessions *sessions)
 	for (uint32_t row = 0; row < clients_used(sessions); row++) {
 		struct client *client = sessions->clients[row];
 
-		if (late && client != NULL &&
-		    buffer_length(&client->backlog) > 0)
+		if (late && client != NULL && client_is_behind(client))
 			client_fail(client, SQLSTATE_OF_POOLER,
 			    "suspend_timeout");
 	}
@@ -416,7 +463,9 @@ close_if_doomed(struct sessions *sessions, struct server *server)
 	if (server->generation == atomic_load(&row->generation) &&
 	    atomic_load(&row->worker) == sessions->worker &&
 	    row->close_needed == CLOSE_AT_ONCE && server->client == NULL &&
-	    (server->step == SERVER_LOGIN || server->step == SERVER_RESETTING))
+	    (server->step == SERVER_LOGIN || server->step == SERVER_CLEARING ||
+	    server->step == SERVER_ROLLING_BACK ||
+	    server->step == SERVER_RESETTING))
 		server_close(server, "database removed");
 }
 
@@ -461,10 +510,38 @@ has_clients(const struct sessions *sessions)
 }
 
 bool
+sessions_may_open(const struct sessions *sessions)
+{
+	return !retires(sessions) || has_clients(sessions);
+}
+
+/* Others may use what only this worker keeps alive. */
+static bool
+owns_tls(const struct sessions *sessions)
+{
+	for (uint32_t row = 0; row < servers_used(sessions); row++)
+		if (sessions->servers[row] != NULL &&
+		    sessions->servers[row]->bridge != NULL)
+			return true;
+	return false;
+}
+
+static void
+retire_servers(struct sessions *sessions)
+{
+	for (uint32_t row = 0; row < servers_used(sessions); row++)
+		if (sessions->servers[row] != NULL &&
+		    sessions->servers[row]->bridge != NULL)
+			server_retire(sessions->servers[row]);
+}
+
+bool
 sessions_are_over(struct sessions *sessions)
 {
 	const struct segment *segment = sessions->segment;
 
+	if (owns_tls(sessions))
+		return false;
 	if (has_clients(sessions) || sessions->cancels != NULL ||
 	    sessions->forwards != NULL)
 		return false;
@@ -499,10 +576,13 @@ sessions_tick(struct sessions *sessions)
 	cancel_tick(sessions);
 	forward_tick(sessions);
 	lookup_tick(sessions);
+	if (UNLIKELY(retires(sessions)))
+		retire_servers(sessions);
 	/* One that is about to end leaves that to the others. */
-	if (!retires(sessions) || has_clients(sessions)) {
+	if (sessions_may_open(sessions)) {
 		keep_pools_up(sessions);
 		retire_what_nobody_needs(sessions);
+		auth_query_expire(sessions);
 	}
 }
 
@@ -513,6 +593,8 @@ sessions_configure(struct sessions *sessions, const struct config *config)
 	sessions->config_epoch++;
 	sessions->made_standing_pools = false;
 	set_socket_options(sessions);
+	make_contexts(sessions);
+	encryption_configure(sessions);
 	forward_configure(sessions);
 	for (uint32_t row = 0; row < pools_used(sessions); row++)
 		if (sessions->views[row] != NULL)
@@ -571,6 +653,7 @@ sessions_end_of_turn(struct sessions *sessions)
 		struct server *server = sessions->closed_servers;
 
 		sessions->closed_servers = server->next;
+		bridge_free(server->bridge);
 		slab_put(sessions->server_slab, server);
 	}
 }

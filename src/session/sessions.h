@@ -12,7 +12,9 @@
 #include "config/config.h"
 #include "net/loop.h"
 #include "net/socket.h"
+#include "net/tls.h"
 #include "pool/pool.h"
+#include "session/edit.h"
 #include "session/parameters.h"
 #include "shm/segment.h"
 
@@ -21,6 +23,36 @@ struct forward;
 struct client;
 struct pool_view;
 struct server;
+struct tls_context;
+struct tls_engine;
+
+enum login_question_kind {
+	LOGIN_QUESTION_PEER,
+	LOGIN_QUESTION_PAM,
+	LOGIN_QUESTION_LDAP
+};
+
+/* What only the helper can find out about a client that logs in. */
+struct login_question {
+	enum login_question_kind kind;
+	uint32_t	 row;		/* the client's … */
+	uint64_t	 ticket;	/* … and outside_ticket() */
+	uint32_t	 uid;		/* PEER */
+	const char	*user, *password, *host, *options;	/* PAM, LDAP */
+};
+
+enum login_verdict {
+	LOGIN_YES,		/* PEER: the text is the name */
+	LOGIN_NO,
+	LOGIN_UNKNOWN		/* nobody could tell */
+};
+
+struct login_answer {
+	uint32_t	 row;
+	uint64_t	 ticket;
+	enum login_verdict verdict;
+	const char	*text;		/* else: why, for the log */
+};
 
 /* What a session may ask of the worker that it lives in. */
 struct sessions_owner {
@@ -45,6 +77,9 @@ struct sessions_owner {
 	 * segment; the answer comes by sessions_take_host.  False: not now.
 	 */
 	bool	(*ask_host)(void *context, uint32_t host, const char *name);
+	/* The same about a login: sessions_take_login. */
+	bool	(*ask_login)(void *context,
+		    const struct login_question *question);
 	/* A cancel request came for a console client, by whatever worker. */
 	void	(*on_console_cancel)(void *context, struct client *client);
 };
@@ -68,7 +103,12 @@ struct sessions {
 	uint32_t			 worker;
 	const struct sessions_owner	*owner;
 	struct parameters		*parameters;
+	struct query_texts		*query_texts;	/* prepared */
+	struct scratch			 scratch;	/* for one edit */
 	struct socket_options		 socket_options;
+	struct tls_engine		*tls_engine;
+	struct tls_context		*server_tls;	/* NULL: disable */
+	struct tls_context		*client_tls;	/* NULL: disabled */
 	struct slab			*client_slab;
 	struct client			**clients;	/* by row */
 	struct server			**servers;	/* by row; NULL: none */
@@ -113,6 +153,10 @@ void sessions_take_mail(struct sessions *sessions, const struct mail *mail);
 void sessions_take_host(struct sessions *sessions, uint32_t host,
     const struct host_answer *answer);
 
+/* … and about a login, perhaps of a client that is gone. */
+void sessions_take_login(struct sessions *sessions,
+    const struct login_answer *answer);
+
 /* Mail was lost: look at all rows of this worker. */
 void sessions_recheck(struct sessions *sessions);
 
@@ -124,6 +168,9 @@ void sessions_on_order(struct sessions *sessions);
  * repairs after it gives its servers at rest to others.
  */
 bool sessions_are_over(struct sessions *sessions);
+
+/* False: it is about to end, and others are to open connections. */
+bool sessions_may_open(const struct sessions *sessions);
 
 /* Three times a second. */
 void sessions_tick(struct sessions *sessions);

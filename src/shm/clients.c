@@ -65,9 +65,11 @@ wipe(struct segment *segment, uint32_t row)
 	atomic_store(&client->user, NO_ROW);
 	client->server = NO_ROW;
 	client->wait_since = client->query_at = 0;
-	client->close_needed = client->remote_pid = 0;
+	client->close_needed = client->remote_pid = client->prepared = 0;
+	client->protocol = client->replicated = 0;
 	atomic_store(&client->order, 0);
 	memset(client->application_name, 0, sizeof(client->application_name));
+	memset(client->tls, 0, sizeof(client->tls));
 	atomic_store(&client->claimed_by, 0);
 	lower_hint(segment, row);
 }

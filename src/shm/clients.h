@@ -20,6 +20,7 @@
 
 #include "base/base.h"
 #include "base/address.h"
+#include "shm/replication_kind.h"
 
 #define NO_ROW UINT32_MAX
 
@@ -71,7 +72,11 @@ struct client_row {
 	uint32_t	 close_needed;
 	_Atomic uint32_t cancel_wanted;	/* of what it waits for; set under its
 					   pool's lock, void while LINKED */
+	uint32_t	 replicated;	/* enum replication_kind */
+	uint32_t	 protocol;	/* its version; 0: not known yet */
+	uint32_t	 prepared;	/* named statements it has */
 	char		 application_name[64];
+	char		 tls[96];	/* how it is encrypted; "": not */
 	_Atomic uint64_t order;		/* generation and enum client_order;
 					   of an older generation: void */
 };

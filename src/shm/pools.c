@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "base/memory.h"
 #include "shm/segment.h"
 
 #define GONE UINT32_MAX
@@ -537,6 +538,9 @@ pools_free(struct segment *segment, uint32_t row)
 	stats_retire(segment, row);
 	atomic_store(&segment->tallies[row].starving_since, 0);
 	pool->failed_at = 0;
+	atomic_store(&pool->speaks_3_2, 0);
+	atomic_store(&segment->found[row].known, 0);
+	memory_wipe(&segment->found[row], sizeof(segment->found[row]));
 	atomic_store(&pool->welcome_known, 0);
 	atomic_fetch_add(&pool->generation, 1);
 	atomic_store(&pool->used, 0);

@@ -47,6 +47,9 @@ struct pool_row {
 	uint32_t	 forced_user;
 	uint32_t	 has_lock;	/* made once, for all generations */
 	_Atomic usec_t	 empty_since;	/* no client, no server; 0: has some */
+	_Atomic uint32_t speaks_3_2;	/* its servers do: PostgreSQL 18 on */
+	_Atomic uint32_t statements_epoch;	/* moves when what was prepared
+						   on its servers is stale */
 	_Alignas(CACHE_LINE)
 	struct lock	 lock;		/* guards all that follows */
 	uint32_t	 idle_head, idle_tail;	/* head: used most recently */
@@ -83,6 +86,23 @@ struct pool_tally {
 	_Atomic usec_t	 starving_at;
 	_Atomic uint32_t for_login;	/* the one that waits is in no queue:
 					   the first login of the pool */
+};
+
+/*
+ * The secret of a pool's user, if it was found by auth_query: what opens new
+ * server connections, and saves the next login the question while it is
+ * fresh.  Guarded by the pool's lock; `known` is written last, and first when
+ * it changes, so that half a secret is never read.
+ */
+#define FOUND_SECRET_BYTES 1024		/* with the final NUL */
+#define FOUND_KEYS_BYTES 64
+
+struct found_secret {
+	_Atomic uint32_t known;
+	uint32_t	 has_keys;	/* learnt at a login with this secret */
+	usec_t		 found_at;
+	char		 secret[FOUND_SECRET_BYTES];
+	uint8_t		 keys[FOUND_KEYS_BYTES];
 };
 
 enum database_stop {

@@ -70,9 +70,12 @@ lay_out(struct segment *segment, struct layout *layout)
 	    size->servers);
 	segment->values = place(layout, sizeof(*segment->values),
 	    size->servers);
+	segment->statements = place(layout, sizeof(*segment->statements),
+	    size->servers);
 	segment->pools = place(layout, sizeof(*segment->pools), size->pools);
 	segment->tallies = place(layout, sizeof(*segment->tallies),
 	    size->pools);
+	segment->found = place(layout, sizeof(*segment->found), size->pools);
 	segment->databases = place(layout, sizeof(*segment->databases),
 	    size->databases);
 	segment->users = place(layout, sizeof(*segment->users), size->users);
@@ -92,6 +95,8 @@ lay_out(struct segment *segment, struct layout *layout)
 	    (size_t)ROSTER_SLOTS * size->pools);
 	segment->retired_stats = place(layout,
 	    sizeof(*segment->retired_stats), ROSTER_SLOTS);
+	segment->events = place(layout, sizeof(*segment->events),
+	    ROSTER_SLOTS);
 	segment->history = place(layout, sizeof(*segment->history), 1);
 	segment->snapshots = place(layout, sizeof(*segment->snapshots),
 	    2 * (size_t)size->pools);
@@ -100,6 +105,7 @@ lay_out(struct segment *segment, struct layout *layout)
 	    ROSTER_SLOTS);
 	segment->hosts_head = place(layout, sizeof(*segment->hosts_head), 1);
 	segment->hosts = place(layout, sizeof(*segment->hosts), size->hosts);
+	segment->tickets = place(layout, sizeof(*segment->tickets), 1);
 }
 
 static bool
@@ -126,10 +132,13 @@ fill_in(struct segment *segment)
 	segment->history->taken_at[1] = segment->state->started_at;
 	INVARIANT(RAND_bytes(segment->state->mock_nonce,
 	    STATE_NONCE_BYTES) == 1);
+	INVARIANT(RAND_bytes(segment->state->cancel_nonce,
+	    STATE_NONCE_BYTES) == 1);
 	atomic_store(&segment->state->slots, segment->size.workers);
 	for (unsigned i = 0; i < ROSTER_SLOTS; i++)
 		lock_create(&segment->mailboxes[i].lock);
 	hosts_create(segment);
+	tickets_create(segment->tickets, segment->state->started_at);
 }
 
 struct segment *

@@ -7,9 +7,10 @@
  * it is indexes and fixed-width words; indexes are checked before use.
  *
  *   state | roster | clients | cancel keys | servers | their values | pools |
- *   their tallies | databases | users | indexes of names | clients that are
- *   in | stats [worker][pool] | retired stats | snapshots [2][pool] |
- *   peers | mailboxes | host names
+ *   their tallies | found secrets | databases | users | indexes of names |
+ *   clients that are in | stats [worker][pool] | retired stats |
+ *   events [worker] | snapshots [2][pool] | peers | mailboxes | host names |
+ *   keys of tickets
  */
 #ifndef SHM_SEGMENT_H
 #define SHM_SEGMENT_H
@@ -17,6 +18,7 @@
 #include "base/base.h"
 #include "base/error.h"
 #include "shm/clients.h"
+#include "shm/events.h"
 #include "shm/hosts.h"
 #include "shm/mailbox.h"
 #include "shm/peers.h"
@@ -24,7 +26,9 @@
 #include "shm/roster.h"
 #include "shm/servers.h"
 #include "shm/state.h"
+#include "shm/statements.h"
 #include "shm/stats.h"
+#include "shm/tickets.h"
 
 struct segment_size {
 	uint32_t workers;	/* slots in use at first; see segment_slots */
@@ -41,8 +45,10 @@ struct segment {		/* private to each process, inherited by fork */
 	_Atomic uint64_t	*cancel_keys;	/* [clients]; 0: none */
 	struct server_row	*servers;
 	struct parameter_values	*values;	/* [servers] */
+	struct server_statements	*statements;	/* [servers] */
 	struct pool_row		*pools;
 	struct pool_tally	*tallies;	/* [pools] */
+	struct found_secret	*found;		/* [pools] */
 	struct database_row	*databases;
 	struct user_row		*users;
 	_Atomic uint32_t	*database_index, *user_index, *pool_index;
@@ -51,12 +57,14 @@ struct segment {		/* private to each process, inherited by fork */
 	_Atomic uint32_t	*user_clients;
 	struct stats_row	*stats;		/* [ROSTER_SLOTS][pools] */
 	struct stats_row	*retired_stats;	/* [ROSTER_SLOTS] */
+	struct event_row	*events;	/* [ROSTER_SLOTS] */
 	struct stats_history	*history;
 	struct stats_totals	*snapshots;	/* [2][pools] */
 	struct peer_row		*peers;		/* [PEERS_MOST] */
 	struct mailbox		*mailboxes;	/* [ROSTER_SLOTS] */
 	struct hosts_head	*hosts_head;
 	struct host_row		*hosts;
+	struct tickets		*tickets;
 	int			 wake_fds[ROSTER_SLOTS + 1]; /* eventfds; the
 					   last is the supervisor's */
 };

@@ -41,10 +41,16 @@ wipe(struct segment *segment, uint32_t row)
 	server->client = NO_ROW;
 	server->close_needed = server->cancels = 0;
 	server->target = NO_ROW;
+	server->tls_owner = server->orphaned = 0;
+	atomic_store(&server->lent, 0);
+	atomic_store(&server->hung_up, 0);
+	memset(server->tls, 0, sizeof(server->tls));
 	server->backend_pid = server->backend_secret = 0;
+	server->backend_rest_length = server->replicated = 0;
 	memset(server->digest, 0, sizeof(server->digest));
 	memset(server->application_name, 0, sizeof(server->application_name));
 	memset(&segment->values[row], 0, sizeof(segment->values[row]));
+	statements_clear(&segment->statements[row]);
 	atomic_store(&server->claimed_by, 0);
 	atomic_fetch_add(&segment->state->servers_epoch, 1);
 }

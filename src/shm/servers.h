@@ -11,6 +11,10 @@
  *
  *   FREE -> CANCEL_LINK -> FREE    carries a cancel request to PostgreSQL
  *
+ * One with TLS has an owner besides, the worker that opened it: the state of
+ * TLS is in its memory, and others use the connection by way of it
+ * (session/bridge.h).  It dies with its owner.
+ *
  * `worker` is who acts on it: opener, holder, or last holder while it is
  * idle (it watches the socket), or who sees to it that it is closed.
  * `generation` moves when the row is freed: a descriptor of an older
@@ -23,6 +27,7 @@
 
 #include "base/base.h"
 #include "base/address.h"
+#include "shm/replication_kind.h"
 
 enum server_phase {
 	SERVER_FREE = 0,
@@ -49,10 +54,20 @@ enum close_need {
 #define PARAMETER_VALUE_BYTES 128	/* with the final NUL */
 #define PARAMETER_APPLICATION_NAME 4	/* its place; reports show it */
 
+/* A cancel key has 256 bytes at most, 4 of them are backend_secret. */
+#define BACKEND_REST_BYTES 252
+
 struct parameter_values {
 	uint8_t	digest[16];		/* of all values; equal means equal */
+	uint8_t	meaning[16];		/* of those that a query's text may
+					   depend on: all but application_name */
+	uint32_t reported;		/* bits: the server tells of a change */
+	/* A long one's digest, and then the last byte is 1: see
+	   session/parameter_texts.h. */
 	char	values[PARAMETERS_MOST][PARAMETER_VALUE_BYTES];
 };
+
+#define SERVER_TLS_BYTES 96
 
 struct server_row {
 	_Alignas(CACHE_LINE)
@@ -68,22 +83,33 @@ struct server_row {
 	uint32_t	 close_needed;	/* close when next released: enum
 					   close_need */
 	uint32_t	 cancels;	/* cancel links under way to it */
-	uint32_t	 from_reserve;	/* opened beyond pool_size; for the log */
+	uint32_t	 tls_owner;	/* slot + 1 of who has the state of its
+					   TLS; 0: it is in the clear */
 	uint32_t	 target;	/* CANCEL_LINK: about whom, … */
 	uint32_t	 target_generation;	/* … of this generation */
 	_Atomic uint64_t has_fd;	/* slots that have a descriptor */
 	_Alignas(CACHE_LINE)
+	_Atomic uint32_t lent;		/* how often others than its owner have
+					   begun to use it */
+	_Atomic uint32_t hung_up;	/* its owner has seen PostgreSQL's end */
+	uint32_t	 orphaned;	/* its owner is dead */
+	uint32_t	 from_reserve;	/* opened beyond pool_size; for the log */
 	usec_t		 connected_at;
 	usec_t		 idle_since;
 	usec_t		 request_at;
 	uint32_t	 backend_pid, backend_secret;
 	uint32_t	 id;
+	uint32_t	 replicated;	/* enum replication_kind */
 	struct address	 remote, local;	/* Unix: which of the hosts of the
 					   database, in bytes[0] */
 	_Atomic uint32_t host;		/* the name it was found by, a row of
 					   hosts.h; NO_ROW: an address */
+	/* Protocol 3.2: what follows the first 4 bytes of its key. */
+	uint32_t	 backend_rest_length;
+	uint8_t		 backend_rest[BACKEND_REST_BYTES];
 	uint8_t		 digest[16];	/* of its parameter values */
 	char		 application_name[64];	/* of those; for reports */
+	char		 tls[SERVER_TLS_BYTES];	/* "TLSv1.3/…"; "": none */
 };
 
 struct segment;

@@ -48,6 +48,8 @@ struct state {
 	usec_t		 started_at;
 	/* Same salt for the same unknown name in all workers, and later on. */
 	uint8_t		 mock_nonce[STATE_NONCE_BYTES];
+	/* What long cancel keys are made with. */
+	uint8_t		 cancel_nonce[STATE_NONCE_BYTES];
 	/* Highest row ever used plus one: reports need not look further. */
 	_Atomic uint32_t clients_hint;	/* few rows before it are free */
 	_Atomic uint32_t clients_used, servers_used, pools_used;

@@ -49,6 +49,28 @@ stats_of_retired(struct segment *segment, struct stats_totals *totals_out)
 		add_row(totals_out, &segment->retired_stats[i]);
 }
 
+static void
+forget_classes(struct stats_row *row)
+{
+	for (unsigned timing = 0; timing < TIMINGS; timing++)
+		for (unsigned i = 0; i < STATS_CLASSES; i++)
+			atomic_store(&row->classes[timing][i], 0);
+}
+
+void
+stats_classes(struct segment *segment, uint32_t pool,
+    enum stat_timing timing, uint64_t counts_out[STATS_CLASSES])
+{
+	memset(counts_out, 0, STATS_CLASSES * sizeof(*counts_out));
+	for (unsigned worker = 0; worker < segment_slots(segment); worker++) {
+		struct stats_row *row = stats_of(segment, worker, pool);
+
+		for (unsigned i = 0; i < STATS_CLASSES; i++)
+			counts_out[i] += atomic_load_explicit(
+			    &row->classes[timing][i], memory_order_relaxed);
+	}
+}
+
 void
 stats_retire(struct segment *segment, uint32_t pool)
 {
@@ -59,6 +81,9 @@ stats_retire(struct segment *segment, uint32_t pool)
 		for (unsigned i = 0; i < STATS; i++)
 			stats_add(retired, (enum stat_counter)i,
 			    atomic_exchange(&row->counters[i], 0));
+		/* Nobody asks how long what is no more has taken. */
+		if (worker < segment_slots(segment))
+			forget_classes(row);
 	}
 }
 

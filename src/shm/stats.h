@@ -2,6 +2,9 @@
  * Counters: one row for each worker and pool, written by that worker alone,
  * summed when somebody asks.  A dead worker's row stays and counts on.
  *
+ * What takes time is also counted by how long it took, in classes that
+ * double: a time-out shows in the last ones, which an average hides.
+ *
  * Averages are differences to a snapshot taken one to two periods ago, by
  * the supervisor, so that every worker gives the same answer.
  */
@@ -19,9 +22,25 @@ enum stat_counter {
 	STATS
 };
 
+enum stat_timing {
+#define TIMING(name, counter, help) TIMING_##name,
+#include "shm/timings.def"
+#undef TIMING
+	TIMINGS
+};
+
+/*
+ * Class i holds what took at most 64 << i microseconds and more than the one
+ * before it; the last one holds all above 67 seconds.
+ */
+#define STATS_SHORTEST_SHIFT 6
+#define STATS_CLASSES 22
+
 struct stats_row {
 	_Alignas(CACHE_LINE)
 	_Atomic uint64_t counters[STATS];
+	_Alignas(CACHE_LINE)
+	_Atomic uint64_t classes[TIMINGS][STATS_CLASSES];
 };
 
 struct stats_totals {
@@ -51,6 +70,36 @@ stats_add(struct stats_row *row, enum stat_counter counter, uint64_t amount)
 	atomic_store_explicit(&row->counters[counter], old + amount,
 	    memory_order_relaxed);
 }
+
+/* The class of a span of time. */
+static inline unsigned
+stats_class(uint64_t usec)
+{
+	unsigned bits;
+
+	if (usec <= UINT64_C(1) << STATS_SHORTEST_SHIFT)
+		return 0;
+	bits = 64 - (unsigned)__builtin_clzll(usec - 1);
+	return bits - STATS_SHORTEST_SHIFT < STATS_CLASSES ?
+	    bits - STATS_SHORTEST_SHIFT : STATS_CLASSES - 1;
+}
+
+/* As stats_add: something took so long. */
+static inline void
+stats_time(struct stats_row *row, enum stat_timing timing,
+    enum stat_counter sum, usec_t usec)
+{
+	uint64_t span = usec > 0 ? (uint64_t)usec : 0;
+	_Atomic uint64_t *count = &row->classes[timing][stats_class(span)];
+
+	stats_add(row, sum, span);
+	atomic_store_explicit(count, atomic_load_explicit(count,
+	    memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* Over all workers: how many there are in each class. */
+void stats_classes(struct segment *segment, uint32_t pool,
+    enum stat_timing timing, uint64_t counts_out[STATS_CLASSES]);
 
 /* Over all workers, since the pool was made. */
 void stats_total(struct segment *segment, uint32_t pool,

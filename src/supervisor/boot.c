@@ -14,6 +14,8 @@
 #include "supervisor/limits.h"
 #include "supervisor/log_file.h"
 #include "supervisor/reload.h"
+#include "supervisor/sandbox.h"
+#include "supervisor/tls_check.h"
 
 void
 boot_configure_log(struct supervisor *supervisor, int file_fd)
@@ -22,6 +24,7 @@ boot_configure_log(struct supervisor *supervisor, int file_fd)
 	const struct config *config = supervisor->config;
 	struct log_settings settings = {
 		.verbose = config->verbose + options->verbose,
+		.format = config->log_format,
 		.to_stderr = !options->quiet && !supervisor->detached,
 		.file_fd = file_fd,
 		.to_syslog = config->syslog != 0,
@@ -41,7 +44,8 @@ load_configuration(struct supervisor *supervisor, struct error *error)
 
 	supervisor->reload.files = files;
 	supervisor->config = config_load(files, options->config_path, error);
-	if (supervisor->config == NULL) {
+	if (supervisor->config == NULL ||
+	    !tls_check(supervisor->config, error)) {
 		log_error("%s", error->text);
 		if (error->hint[0] != '\0')
 			log_error("hint: %s", error->hint);
@@ -270,14 +274,20 @@ boot(struct supervisor *supervisor, struct error *error)
 	    !is_only_instance(supervisor, error) ||
 	    !detach(supervisor, error))
 		return false;
+	if (supervisor->config->sandbox != 0 && !sandbox_is_built())
+		log_warning("sandbox has no effect: built without "
+		    "libseccomp");
 	supervisor->workers = supervisor->wanted =
 	    boot_count_workers(supervisor->config);
 	boot_check_fd_limit(supervisor);
 	children_create(&supervisor->children, ROSTER_SLOTS);
 	if (!signals_open(&supervisor->signals, error) ||
 	    !share_memory(supervisor, error) ||
-	    !listen_everywhere(supervisor, error))
+	    !listen_everywhere(supervisor, error) ||
+	    !http_sockets_prepare(&supervisor->http_sockets,
+	    supervisor->config->metrics_listen, error))
 		return false;
+	http_sockets_adopt(&supervisor->http_sockets);
 	supervisor->stats_at = supervisor->swept_at = clock_now();
 	return pidfile_write(&supervisor->pidfile,
 	    supervisor->config->pidfile, error);
@@ -290,6 +300,7 @@ boot_undo(struct supervisor *supervisor)
 		listener_remove(&supervisor->listeners[i]);
 		listener_close(&supervisor->listeners[i]);
 	}
+	http_sockets_close(&supervisor->http_sockets);
 	pidfile_remove(&supervisor->pidfile);
 	if (supervisor->segment != NULL) {
 		channels_close(&supervisor->channels);

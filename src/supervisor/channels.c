@@ -82,3 +82,12 @@ channels_leave_for_helper(struct channels *channels)
 	close_end(&channels->questions[1]);
 	close_end(&channels->lifeline[1]);
 }
+
+void
+channels_leave_for_exporter(struct channels *channels)
+{
+	for (unsigned i = 0; i <= ROSTER_SLOTS; i++)
+		close_end(&channels->outboxes[i]);
+	close_end(&channels->questions[0]);
+	channels_leave_for_helper(channels);
+}

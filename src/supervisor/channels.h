@@ -28,6 +28,8 @@ void channels_close(struct channels *channels);
 
 /* In the child of this slot: only its own inbox, no hold on the lifeline. */
 void channels_leave(struct channels *channels, unsigned slot);
+/* In the exporter: nothing but the end of the lifeline. */
+void channels_leave_for_exporter(struct channels *channels);
 /* In the helper: only the questions. */
 void channels_leave_for_helper(struct channels *channels);
 

@@ -1,6 +1,10 @@
 /*
- * The helper's life as the supervisor sees it: started with the workers,
- * replaced when it dies, slower when it fails early, gone with the last.
+ * The lives of those who are no workers, as the supervisor sees them: started
+ * with the workers, replaced when they die, slower when they fail early, gone
+ * with the last.
+ *
+ *   helper     always
+ *   exporter   while metrics_listen is set
  */
 #ifndef SUPERVISOR_COMPANION_H
 #define SUPERVISOR_COMPANION_H
@@ -13,6 +17,12 @@
 struct death;
 struct supervisor;
 
+enum companion_kind {
+	COMPANION_HELPER = 0,
+	COMPANION_EXPORTER,
+	COMPANIONS
+};
+
 struct companion {		/* zeroed: to be started */
 	pid_t		pid;	/* 0: there is none */
 	usec_t		born_at;
@@ -20,20 +30,23 @@ struct companion {		/* zeroed: to be started */
 	struct respawn	respawn;
 };
 
-/* Starts it if there is none and the time has come. */
+/* Starts those that are wanted and whose time has come. */
 void companion_fill(struct supervisor *supervisor, usec_t now);
 
-/* When to start it; INT64_MAX: it lives. */
+/* When to start the next one; INT64_MAX: all that are wanted live. */
 usec_t companion_due(const struct supervisor *supervisor);
 
-/* Somebody who is no worker has died; perhaps it was the helper. */
+/* Somebody who is no worker has died; perhaps it was one of them. */
 void companion_bury(struct supervisor *supervisor, const struct death *death,
     usec_t now);
 
-/* Another log or configuration: another one takes its place. */
-void companion_renew(struct supervisor *supervisor);
+/*
+ * Another log or configuration: another one takes its place, unless it is
+ * not wanted any more.
+ */
+void companion_renew(struct supervisor *supervisor, enum companion_kind kind);
 
-/* Ends it and waits for that; it has nothing to finish. */
+/* Ends them and waits for that; they have nothing to finish. */
 void companion_end(struct supervisor *supervisor);
 
 #endif

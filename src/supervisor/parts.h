@@ -12,6 +12,7 @@
 #include "supervisor/channels.h"
 #include "supervisor/children.h"
 #include "supervisor/companion.h"
+#include "supervisor/http_sockets.h"
 #include "supervisor/pidfile.h"
 #include "supervisor/privileges.h"
 #include "supervisor/respawn.h"
@@ -90,7 +91,8 @@ struct supervisor {
 	struct signals			 signals;
 	struct children			 children;
 	struct respawn			 respawn[ROSTER_SLOTS];
-	struct companion		 helper;
+	struct companion		 companions[COMPANIONS];
+	struct http_sockets		 http_sockets;
 	struct server_fds		 server_fds;
 	struct pidfile			 pidfile;
 	struct service			 service;

@@ -11,6 +11,7 @@
 #include "supervisor/boot.h"
 #include "supervisor/log_file.h"
 #include "supervisor/staff.h"
+#include "supervisor/tls_check.h"
 
 /* Longer than any worker takes to parse; then it hangs. */
 #define PATIENCE (15 * USEC_PER_SEC)
@@ -44,6 +45,9 @@ parse(struct supervisor *supervisor, struct files *files, const char *path,
 
 	if (config != NULL && (!has_room(supervisor, config, error) ||
 	    !staff_make_room(supervisor, boot_count_workers(config), error) ||
+	    !tls_check(config, error) ||
+	    !http_sockets_prepare(&supervisor->http_sockets,
+	    config->metrics_listen, error) ||
 	    !files_pack(files, bundle_out, error))) {
 		config_free(config);
 		config = NULL;
@@ -95,7 +99,8 @@ reopen_log(struct supervisor *supervisor)
 			log_warning("worker %u did not take the new log file",
 			    i);
 	boot_configure_log(supervisor, fd);
-	companion_renew(supervisor);
+	companion_renew(supervisor, COMPANION_HELPER);
+	companion_renew(supervisor, COMPANION_EXPORTER);
 }
 
 static void
@@ -170,16 +175,32 @@ adopt(struct supervisor *supervisor, struct config *config, bool tell)
 		    config->tcp_defer_accept);
 }
 
+/* To the same file, perhaps in another form. */
+static void
+adjust_log(struct supervisor *supervisor, bool has_changed)
+{
+	boot_configure_log(supervisor, supervisor->log_fd);
+	if (has_changed)
+		companion_renew(supervisor, COMPANION_HELPER);
+	companion_renew(supervisor, COMPANION_EXPORTER);
+}
+
 /* It is good: the supervisor, and then all workers, work with it. */
 static void
 put_into_force(struct supervisor *supervisor, struct config *config,
     int bundle, bool tell)
 {
 	struct reload *reload = &supervisor->reload;
+	bool log_changes = config->verbose != supervisor->config->verbose ||
+	    config->log_format != supervisor->config->log_format ||
+	    config->syslog != supervisor->config->syslog;
 
 	adopt(supervisor, config, tell);
+	http_sockets_adopt(&supervisor->http_sockets);
 	if (tell)
 		reopen_log(supervisor);
+	else
+		adjust_log(supervisor, log_changes);
 	reload->generation = atomic_fetch_add(
 	    &supervisor->segment->state->config_generation, 1) + 1;
 	reload->began_at = clock_now();

@@ -21,6 +21,7 @@
 #include "supervisor/daemon.h"
 #include "supervisor/parts.h"
 #include "supervisor/reload.h"
+#include "supervisor/sandbox.h"
 #include "supervisor/staff.h"
 #include "supervisor/stats_line.h"
 #include "supervisor/vacancies.h"
@@ -106,6 +107,7 @@ live(struct supervisor *supervisor, unsigned slot, int orders_fd,
 	signals_leave(&supervisor->signals);
 	pidfile_leave(&supervisor->pidfile);
 	channels_leave(&supervisor->channels, slot);
+	http_sockets_close(&supervisor->http_sockets);
 	if (supervisor->ready_fd != -1)
 		close(supervisor->ready_fd);
 	if (!privileges_drop(&supervisor->identity, &error)) {
@@ -114,6 +116,8 @@ live(struct supervisor *supervisor, unsigned slot, int orders_fd,
 	}
 	if (!privileges_seal(parent))
 		_exit(1);
+	sandbox_enter_if(supervisor->config->sandbox != 0, SANDBOX_WORKER,
+	    name);
 	hand_down(supervisor, slot, &inheritance);
 	hand_down_listeners(supervisor, slot, &inheritance);
 	inheritance.orders_fd = orders_fd;
@@ -565,6 +569,7 @@ look_at_the_clock(struct supervisor *supervisor)
 		supervisor->swept_at = now;
 		server_fds_sweep(&supervisor->server_fds);
 		reload_look_at_files(supervisor);
+		tickets_rotate(supervisor->segment->tickets, now);
 	}
 	if (now >= stats_due(supervisor))
 		take_stats(supervisor, now);

@@ -24,6 +24,7 @@ struct supervisor_options {
 struct supervisor_lives {
 	worker_run_function *worker_run;
 	worker_run_function *helper_run;	/* NULL: there is none */
+	worker_run_function *exporter_run;	/* NULL: there is none */
 	/*
 	 * After a worker was reaped, before it is replaced: undoes in the
 	 * segment what it held.

@@ -17,6 +17,18 @@
 /* Type byte and length word. */
 #define FRAME_HEADER 5
 
+/* The header of a message with a body of this length. */
+static inline void
+frame_write_header(uint8_t header_out[FRAME_HEADER], uint8_t type,
+    size_t body_length)
+{
+	size_t length = body_length + 4;
+
+	header_out[0] = type;
+	for (int i = 0; i < 4; i++)
+		header_out[1 + i] = (uint8_t)(length >> (24 - 8 * i));
+}
+
 enum frame_verdict {
 	FRAME_MORE = 0,		/* the header is not all there yet */
 	FRAME_BAD,		/* the length cannot be right */

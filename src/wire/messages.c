@@ -114,13 +114,15 @@ write_authentication_md5(struct writer *writer, const uint8_t salt[4])
 }
 
 void
-write_authentication_sasl(struct writer *writer)
+write_authentication_sasl(struct writer *writer, bool can_bind)
 {
-	/* A list of strings that ends with an empty one. */
-	static const char mechanisms[] = SASL_MECHANISM "\0";
+	/* A list of strings that ends with an empty one, the best first. */
+	static const char mechanisms[] = SASL_MECHANISM_PLUS "\0"
+	    SASL_MECHANISM "\0";
+	size_t skipped = can_bind ? 0 : sizeof(SASL_MECHANISM_PLUS);
 
-	put_authentication(writer, AUTHENTICATION_SASL, mechanisms,
-	    sizeof(mechanisms));
+	put_authentication(writer, AUTHENTICATION_SASL, mechanisms + skipped,
+	    sizeof(mechanisms) - skipped);
 }
 
 void
@@ -145,12 +147,19 @@ write_ready_for_query(struct writer *writer, enum transaction_status status)
 	writer_end(writer);
 }
 
+static void
+put_key(struct writer *writer, const struct backend_key *key)
+{
+	writer_u32(writer, key->pid);
+	writer_u32(writer, key->secret);
+	writer_bytes(writer, key->rest, key->rest_length);
+}
+
 void
 write_backend_key_data(struct writer *writer, const struct backend_key *key)
 {
 	writer_begin(writer, MESSAGE_BACKEND_KEY_DATA);
-	writer_u32(writer, key->pid);
-	writer_u32(writer, key->secret);
+	put_key(writer, key);
 	writer_end(writer);
 }
 
@@ -187,10 +196,10 @@ write_ssl_request(struct writer *writer)
 }
 
 void
-write_startup_begin(struct writer *writer)
+write_startup_begin(struct writer *writer, uint32_t version)
 {
 	writer_begin(writer, 0);
-	writer_u32(writer, PROTOCOL_3_0);
+	writer_u32(writer, version);
 }
 
 void
@@ -213,8 +222,7 @@ write_cancel_request(struct writer *writer, const struct backend_key *key)
 {
 	writer_begin(writer, 0);
 	writer_u32(writer, CANCEL_REQUEST_CODE);
-	writer_u32(writer, key->pid);
-	writer_u32(writer, key->secret);
+	put_key(writer, key);
 	writer_end(writer);
 }
 
@@ -225,11 +233,11 @@ write_password(struct writer *writer, const char *password)
 }
 
 void
-write_sasl_initial_response(struct writer *writer, const void *data,
-    size_t length)
+write_sasl_initial_response(struct writer *writer, const char *mechanism,
+    const void *data, size_t length)
 {
 	writer_begin(writer, MESSAGE_PASSWORD);
-	writer_string(writer, SASL_MECHANISM);
+	writer_string(writer, mechanism);
 	writer_u32(writer, (uint32_t)length);
 	writer_bytes(writer, data, length);
 	writer_end(writer);
@@ -253,6 +261,63 @@ static void
 put_empty(struct writer *writer, uint8_t type)
 {
 	writer_begin(writer, type);
+	writer_end(writer);
+}
+
+void
+write_parse(struct writer *writer, const char *query)
+{
+	writer_begin(writer, MESSAGE_PARSE);
+	writer_string(writer, "");
+	writer_string(writer, query);
+	writer_u16(writer, 0);		/* types that are given */
+	writer_end(writer);
+}
+
+void
+write_bind(struct writer *writer, const char *const *values, uint16_t count)
+{
+	writer_begin(writer, MESSAGE_BIND);
+	writer_string(writer, "");
+	writer_string(writer, "");
+	writer_u16(writer, 0);		/* formats: all are texts */
+	writer_u16(writer, count);
+	for (uint16_t i = 0; i < count; i++) {
+		writer_u32(writer, (uint32_t)strlen(values[i]));
+		writer_text(writer, values[i]);
+	}
+	writer_u16(writer, 0);		/* formats of the answer: likewise */
+	writer_end(writer);
+}
+
+/* 'S' and a name: a statement; 'P': a portal. */
+static void
+put_about(struct writer *writer, uint8_t type, uint8_t what)
+{
+	writer_begin(writer, type);
+	writer_u8(writer, what);
+	writer_string(writer, "");
+	writer_end(writer);
+}
+
+void
+write_describe_portal(struct writer *writer)
+{
+	put_about(writer, MESSAGE_DESCRIBE, 'P');
+}
+
+void
+write_close_statement(struct writer *writer)
+{
+	put_about(writer, MESSAGE_CLOSE, 'S');
+}
+
+void
+write_execute(struct writer *writer)
+{
+	writer_begin(writer, MESSAGE_EXECUTE);
+	writer_string(writer, "");
+	writer_u32(writer, 0);		/* rows: all */
 	writer_end(writer);
 }
 
@@ -294,19 +359,34 @@ read_error_response(struct reader body, struct notice *notice_out)
 }
 
 bool
+read_negotiation(struct reader body, uint32_t *version_out)
+{
+	*version_out = reader_u32(&body);
+	return !body.failed;
+}
+
+bool
+read_backend_key(struct reader *key, struct backend_key *key_out)
+{
+	size_t rest;
+
+	memset(key_out, 0, sizeof(*key_out));
+	key_out->pid = reader_u32(key);
+	key_out->secret = reader_u32(key);
+	rest = reader_left(key);
+	if (key->failed || rest > sizeof(key_out->rest))
+		return false;
+	key_out->rest_length = (uint16_t)rest;
+	memcpy(key_out->rest, reader_take(key, rest), rest);
+	return reader_done(key);
+}
+
+bool
 read_parameter_status(struct reader body, const char **name_out,
     const char **value_out)
 {
 	*name_out = reader_string(&body);
 	*value_out = reader_string(&body);
-	return reader_done(&body);
-}
-
-bool
-read_backend_key_data(struct reader body, struct backend_key *key_out)
-{
-	key_out->pid = reader_u32(&body);
-	key_out->secret = reader_u32(&body);
 	return reader_done(&body);
 }
 

@@ -44,8 +44,10 @@ enum authentication_code {
 };
 
 #define SASL_MECHANISM "SCRAM-SHA-256"
+#define SASL_MECHANISM_PLUS "SCRAM-SHA-256-PLUS"	/* bound to TLS */
 
 #define PROTOCOL_3_0 UINT32_C(0x00030000)
+#define PROTOCOL_3_2 UINT32_C(0x00030002)
 
 /* Where a transaction stands: the byte in ReadyForQuery. */
 enum transaction_status {
@@ -54,10 +56,20 @@ enum transaction_status {
 	TRANSACTION_FAILED = 'E'
 };
 
-/* What BackendKeyData gives and CancelRequest takes. */
+/*
+ * What BackendKeyData gives and CancelRequest takes.  From protocol 3.2 on a
+ * key has 4 to 256 bytes: `secret` is the first 4, the others are the rest.
+ */
+#define BACKEND_KEY_REST 252
+
 struct backend_key {
 	uint32_t	pid, secret;
+	uint16_t	rest_length;	/* 0 before 3.2 */
+	uint8_t		rest[BACKEND_KEY_REST];
 };
+
+/* BackendKeyData or CancelRequest, as a whole. */
+#define BACKEND_KEY_MESSAGE_MOST (16 + BACKEND_KEY_REST)
 
 /* The fields of ErrorResponse and NoticeResponse that we use. */
 struct notice {
@@ -81,8 +93,8 @@ void write_fatal(struct writer *writer, const char *text);
 void write_authentication_ok(struct writer *writer);
 void write_authentication_cleartext(struct writer *writer);
 void write_authentication_md5(struct writer *writer, const uint8_t salt[4]);
-/* Offers SCRAM-SHA-256 and nothing else. */
-void write_authentication_sasl(struct writer *writer);
+/* Offers SCRAM-SHA-256, and before it the one that is bound to TLS. */
+void write_authentication_sasl(struct writer *writer, bool can_bind);
 void write_authentication_sasl_continue(struct writer *writer,
     const void *data, size_t length);
 void write_authentication_sasl_final(struct writer *writer,
@@ -100,20 +112,31 @@ void write_command_complete(struct writer *writer, const char *tag);
 
 void write_ssl_request(struct writer *writer);
 /*
- * StartupMessage, protocol 3.0.  Begin, any number of parameters, end:
- * `user` is the one that has to be there.
+ * StartupMessage of this protocol version.  Begin, any number of parameters,
+ * end: `user` is the one that has to be there.
  */
-void write_startup_begin(struct writer *writer);
+void write_startup_begin(struct writer *writer, uint32_t version);
 void write_startup_parameter(struct writer *writer, const char *name,
     const char *value);
 void write_startup_end(struct writer *writer);
 void write_cancel_request(struct writer *writer, const struct backend_key *key);
 void write_password(struct writer *writer, const char *password);
-void write_sasl_initial_response(struct writer *writer, const void *data,
-    size_t length);
+void write_sasl_initial_response(struct writer *writer,
+    const char *mechanism, const void *data, size_t length);
 void write_sasl_response(struct writer *writer, const void *data,
     size_t length);
 void write_query(struct writer *writer, const char *query);
+/*
+ * The unnamed statement and portal: Parse, types are PostgreSQL's to find;
+ * Bind of texts, answers are to be texts; Describe of the portal; Execute
+ * for all rows; Close of the statement.
+ */
+void write_parse(struct writer *writer, const char *query);
+void write_bind(struct writer *writer, const char *const *values,
+    uint16_t count);
+void write_describe_portal(struct writer *writer);
+void write_execute(struct writer *writer);
+void write_close_statement(struct writer *writer);
 void write_sync(struct writer *writer);
 void write_terminate(struct writer *writer);
 
@@ -127,12 +150,18 @@ void write_terminate(struct writer *writer);
  */
 bool read_error_response(struct reader body, struct notice *notice_out);
 
+/*
+ * BackendKeyData's body, and the rest of a CancelRequest.  False: shorter
+ * than 4 + 4 bytes, or longer than a key can be.
+ */
+bool read_backend_key(struct reader *key, struct backend_key *key_out)
+    MUST_CHECK;
+
+/* Which version the server speaks instead of the one that it was asked for. */
+bool read_negotiation(struct reader body, uint32_t *version_out) MUST_CHECK;
+
 bool read_parameter_status(struct reader body, const char **name_out,
     const char **value_out) MUST_CHECK;
-
-/* Protocol 3.0, which is all we ask for: exactly 4 + 4 bytes. */
-bool read_backend_key_data(struct reader body, struct backend_key *key_out)
-    MUST_CHECK;
 
 /* False as well if the status is none of the three. */
 bool read_ready_for_query(struct reader body,

@@ -1,7 +1,9 @@
 #include "wire/report.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/invariant.h"
@@ -20,6 +22,7 @@ static const struct {
 	{ REPORT_NUMERIC,	1700, -1 },
 	{ REPORT_TIME,		25, -1 },
 	{ REPORT_BYTES,		17, -1 },
+	{ REPORT_FLOAT,		701, 8 },
 };
 
 static void
@@ -84,14 +87,28 @@ close_message(struct report *report)
 	    (uint32_t)length);
 }
 
-static void
-describe(struct report *report, const struct report_column *column)
+static size_t
+find_type(char type)
 {
 	size_t i = 0;
 
-	while (i < ARRAY_LENGTH(types) && types[i].type != column->type)
+	while (i < ARRAY_LENGTH(types) && types[i].type != type)
 		i++;
 	INVARIANT(i < ARRAY_LENGTH(types));
+	return i;
+}
+
+uint32_t
+report_oid(enum report_type type)
+{
+	return types[find_type((char)type)].oid;
+}
+
+static void
+describe(struct report *report, const struct report_column *column)
+{
+	size_t i = find_type(column->type);
+
 	add(report, column->name, strlen(column->name) + 1);
 	add_u32(report, 0);			/* of no table */
 	add_u16(report, 0);			/* and no column of it */
@@ -174,6 +191,22 @@ report_numeric(struct report *report, uint64_t value)
 
 	report_raw(report, text,
 	    (size_t)snprintf(text, sizeof(text), "%" PRIu64, value));
+}
+
+/* The shortest text that reads as the same number, as PostgreSQL's. */
+void
+report_float(struct report *report, double value)
+{
+	char text[32] = "NaN";
+
+	if (isinf(value))
+		strcpy(text, value > 0 ? "Infinity" : "-Infinity");
+	for (int digits = 15; isfinite(value) && digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	report_raw(report, text, strlen(text));
 }
 
 /* bytea's hex form: \x and two digits a byte. */

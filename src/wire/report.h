@@ -27,7 +27,8 @@ enum report_type {
 	REPORT_INT64 = 'q',	/* int8 */
 	REPORT_NUMERIC = 'N',	/* numeric */
 	REPORT_TIME = 'T',	/* text: a moment, formatted by the caller */
-	REPORT_BYTES = 'b'	/* bytea */
+	REPORT_BYTES = 'b',	/* bytea */
+	REPORT_FLOAT = 'f'	/* float8 */
 };
 
 struct report_column {
@@ -45,6 +46,9 @@ struct report {
 	bool				 failed;
 };
 
+/* The oid in pg_type of a type. */
+uint32_t report_oid(enum report_type type);
+
 /* The columns have to live as long as the report. At most 1,600. */
 void report_begin(struct report *report, struct buffer *out,
     const struct report_column *columns, unsigned count);
@@ -54,6 +58,7 @@ void report_text(struct report *report, const char *text);
 void report_int(struct report *report, int32_t value);
 void report_int64(struct report *report, int64_t value);
 void report_numeric(struct report *report, uint64_t value);
+void report_float(struct report *report, double value);
 void report_bytes(struct report *report, const void *bytes, size_t length);
 void report_null(struct report *report);
 /* Already rendered; may be longer than a string and needs no NUL. */

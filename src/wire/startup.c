@@ -14,7 +14,7 @@ enum {
 };
 
 #define CODE_LENGTH 8		/* length and code */
-#define CANCEL_LENGTH 16	/* and the key */
+#define CANCEL_LENGTH 16	/* and the shortest key */
 
 static enum startup_kind
 refuse(struct startup *out, const char *reason)
@@ -39,10 +39,10 @@ static enum startup_kind
 read_cancel(struct startup *out, const uint8_t *bytes)
 {
 	struct reader key = reader_of(bytes + CODE_LENGTH,
-	    CANCEL_LENGTH - CODE_LENGTH);
+	    out->length - CODE_LENGTH);
 
-	out->key.pid = reader_u32(&key);
-	out->key.secret = reader_u32(&key);
+	if (!read_backend_key(&key, &out->key))
+		return refuse(out, "bad cancel request");
 	return out->kind = STARTUP_CANCEL;
 }
 
@@ -58,7 +58,7 @@ read_parameters(struct startup *out, const uint8_t *bytes)
 	const char *name;
 
 	out->parameters = body;
-	out->negotiate = (out->version & 0xffff) != 0;
+	out->negotiate = out->version > PROTOCOL_3_2;
 	while (*(name = reader_string(&body)) != '\0') {
 		reader_string(&body);
 		if (startup_is_extension(name))
@@ -116,7 +116,8 @@ startup_read(const uint8_t *bytes, size_t length, uint32_t most,
 	if (out->length < CODE_LENGTH || out->length > most ||
 	    !length_fits(code, out->length))
 		return refuse_header(out, bytes, length);
-	if (code == CODE_CANCEL && out->length != CANCEL_LENGTH)
+	if (code == CODE_CANCEL && (out->length < CANCEL_LENGTH ||
+	    out->length > CANCEL_LENGTH + BACKEND_KEY_REST))
 		return refuse(out, "bad cancel request");
 	if (code == UINT32_C(0x00020000))
 		return refuse(out, "old V2 protocol not supported");
@@ -136,6 +137,13 @@ startup_next(struct reader *parameters, struct startup_parameter *out)
 	return !parameters->failed;
 }
 
+uint32_t
+startup_version(const struct startup *startup)
+{
+	return startup->version < PROTOCOL_3_2 ? startup->version :
+	    PROTOCOL_3_2;
+}
+
 bool
 startup_is_extension(const char *name)
 {
@@ -153,7 +161,7 @@ startup_write_negotiation(const struct startup *startup, struct writer *writer)
 		if (startup_is_extension(parameter.name))
 			unknown++;
 	writer_begin(writer, MESSAGE_NEGOTIATE_PROTOCOL_VERSION);
-	writer_u32(writer, PROTOCOL_3_0);
+	writer_u32(writer, startup_version(startup));
 	writer_u32(writer, unknown);
 	parameters = startup->parameters;
 	while (startup_next(&parameters, &parameter))

@@ -65,9 +65,12 @@ bool startup_next(struct reader *parameters, struct startup_parameter *out);
 /* True: a protocol extension of the form _pq_.name; none is known to us. */
 bool startup_is_extension(const char *name);
 
+/* V3: the version that is spoken from now on; we know 3.0 to 3.2. */
+uint32_t startup_version(const struct startup *startup);
+
 /*
- * If startup.negotiate: NegotiateProtocolVersion, which says that 3.0 is the
- * newest we speak and names the extensions we do not know.  To be sent once,
+ * If startup.negotiate: NegotiateProtocolVersion, which says what is spoken
+ * instead and names the extensions we do not know.  To be sent once,
  * before the authentication request.
  */
 void startup_write_negotiation(const struct startup *startup,

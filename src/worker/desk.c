@@ -4,12 +4,16 @@
 #include <string.h>
 
 #include "admin/console.h"
+#include "admin/sql.h"
+#include "admin/visit.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "session/login.h"
+#include "worker/long_query.h"
 
 enum waits_for {
 	WAITS_FOR_WORKERS,	/* console_look() tells */
+	WAITS_FOR_CHILD,	/* a query that takes long */
 	WAITS_FOR_RELOAD,	/* the supervisor tells, as of SET */
 	WAITS_FOR_SET
 };
@@ -25,6 +29,13 @@ struct waiting {
 	char		 rest[];
 };
 
+/* What a session has prepared. */
+struct guest {
+	struct guest		*next;
+	const struct client	*client;
+	struct visit		*visit;
+};
+
 struct desk {
 	struct segment		*segment;
 	const struct config	*config;
@@ -33,11 +44,16 @@ struct desk {
 	void			*context;
 	struct waiting		*waiting;
 	uint32_t		 next_id;
+	struct guest		*guests;
+	struct sql		*sql;		/* made when first wanted */
+	struct long_queries	*long_queries;
 };
 
+static on_long_query on_result;
+
 struct desk *
-desk_create(struct segment *segment, uint32_t worker, desk_ask *ask,
-    void *context)
+desk_create(struct segment *segment, uint32_t worker, struct loop *loop,
+    desk_ask *ask, void *context)
 {
 	struct desk *desk = memory_get(sizeof(*desk));
 
@@ -45,6 +61,7 @@ desk_create(struct segment *segment, uint32_t worker, desk_ask *ask,
 	desk->worker = worker;
 	desk->ask = ask;
 	desk->context = context;
+	desk->long_queries = long_queries_create(loop, on_result, desk);
 	return desk;
 }
 
@@ -58,6 +75,16 @@ bool
 desk_may_enter(const struct desk *desk, const char *user)
 {
 	return console_access(desk->config, user) != CONSOLE_NONE;
+}
+
+static struct visit *
+visit_of(const struct desk *desk, const struct client *client)
+{
+	const struct guest *guest = desk->guests;
+
+	while (guest != NULL && guest->client != client)
+		guest = guest->next;
+	return guest == NULL ? NULL : guest->visit;
 }
 
 static struct console_env
@@ -75,6 +102,10 @@ environment(const struct desk *desk, const struct client *client)
 		.is_stats = access == CONSOLE_STATS,
 		.now = clock_now(),
 		.listen_port = desk->config->listen_port,
+		.user = login_user(client),
+		.sql = desk->sql,
+		.detach = long_queries_detach(desk->long_queries),
+		.visit = visit_of(desk, client),
 	};
 }
 
@@ -178,6 +209,10 @@ act(struct desk *desk, struct client *client, enum console_outcome outcome,
 	case CONSOLE_WAIT:
 		let_wait(desk, client, WAITS_FOR_WORKERS, order);
 		return false;
+	case CONSOLE_RUNS:
+		let_wait(desk, client, WAITS_FOR_CHILD, order);
+		long_queries_assign(desk->long_queries, client);
+		return false;
 	case CONSOLE_ASK_RELOAD:
 		ask_reload(desk, client, order);
 		return false;
@@ -200,14 +235,17 @@ deal_with(struct desk *desk, struct client *client,
     struct buffer *reply)
 {
 	for (;;) {
-		struct console_done done = { NULL, NULL, NULL, 0 };
+		struct console_done done = { .tag = NULL };
 		struct console_env env;
 
 		/* What is answered has been ordered, even if we die now. */
 		if (outcome == CONSOLE_ASK_SHUTDOWN)
 			ask_shutdown(desk, order);
-		if (buffer_length(reply) > 0 && !send_reply(client, reply))
+		if (buffer_length(reply) > 0 && !send_reply(client, reply)) {
+			if (outcome == CONSOLE_RUNS)
+				long_queries_end(desk->long_queries, NULL);
 			return;
+		}
 		if (!act(desk, client, outcome, order))
 			return;
 		env = environment(desk, client);
@@ -217,17 +255,52 @@ deal_with(struct desk *desk, struct client *client,
 	}
 }
 
+/* Most who ever come want it; who has no memory for it gets no SELECT. */
+static void
+receive(struct desk *desk, const struct client *client)
+{
+	struct guest *guest;
+
+	if (desk->sql == NULL)
+		desk->sql = sql_create();
+	if (visit_of(desk, client) != NULL)
+		return;
+	guest = memory_get(sizeof(*guest));
+	guest->client = client;
+	guest->visit = visit_create();
+	guest->next = desk->guests;
+	desk->guests = guest;
+}
+
+static void
+dismiss(struct desk *desk, const struct client *client)
+{
+	struct guest **at = &desk->guests;
+
+	while (*at != NULL && (*at)->client != client)
+		at = &(*at)->next;
+	if (*at != NULL) {
+		struct guest *guest = *at;
+
+		*at = guest->next;
+		visit_destroy(guest->visit);
+		memory_free(guest);
+	}
+}
+
 void
 desk_take(struct desk *desk, struct client *client, uint8_t type,
     const uint8_t *body, size_t length)
 {
-	struct console_env env = environment(desk, client);
 	struct console_message message = { type, body, length };
 	struct console_order order;
 	struct buffer reply = { 0 };
-	enum console_outcome outcome = console_message(&env, &message, &reply,
-	    &order);
+	enum console_outcome outcome;
+	struct console_env env;
 
+	receive(desk, client);
+	env = environment(desk, client);
+	outcome = console_message(&env, &message, &reply, &order);
 	deal_with(desk, client, outcome, &order, &reply);
 }
 
@@ -250,6 +323,8 @@ desk_forget(struct desk *desk, const struct client *client)
 {
 	struct console_env env = environment(desk, client);
 
+	long_queries_end(desk->long_queries, client);
+	dismiss(desk, client);
 	memory_free(take_waiting(desk, client));
 	console_look_for_suspender(&env, client_row(client)->id);
 }
@@ -261,31 +336,51 @@ desk_tick(struct desk *desk)
 	    .config = desk->config, .worker = desk->worker,
 	    .client_row = NO_ROW };
 
+	long_queries_tick(desk->long_queries);
 	if (UNLIKELY(atomic_load(&desk->segment->state->suspended) != 0))
 		console_look_for_suspender(&env, 0);
 }
 
 /*
- * What it waited for is done: its tag, then what is behind it, which may
- * have to wait as well; then what else it has sent meanwhile.
+ * What it waited for is done: its tag or result, then what is behind it,
+ * which may have to wait as well; then what else it has sent meanwhile.
  */
 static void
-end_wait(struct desk *desk, struct client *client, const char *notice)
+go_on(struct desk *desk, struct client *client, struct console_done *done)
 {
 	struct console_env env = environment(desk, client);
 	struct waiting *waiting = take_waiting(desk, client);
-	struct console_done done = { waiting->tag, notice, waiting->rest,
-	    waiting->rest_length };
 	struct console_order order;
 	struct buffer reply = { 0 };
-	enum console_outcome outcome = console_continue(&env, &done, &reply,
-	    &order);
+	enum console_outcome outcome;
 
+	done->tag = done->has_result ? NULL : waiting->tag;
+	done->rest = waiting->rest;
+	done->rest_length = waiting->rest_length;
+	outcome = console_continue(&env, done, &reply, &order);
 	client->console_waits = false;
 	deal_with(desk, client, outcome, &order, &reply);
 	memory_free(waiting);
 	if (client_phase(client) == CLIENT_CONSOLE && !client->console_waits)
 		client_console_continue(client);
+}
+
+static void
+end_wait(struct desk *desk, struct client *client, const char *notice)
+{
+	struct console_done done = { .notice = notice };
+
+	go_on(desk, client, &done);
+}
+
+static void
+on_result(void *context, struct client *client, const uint8_t *bytes,
+    size_t length)
+{
+	struct console_done done = { .has_result = true, .result = bytes,
+	    .result_length = length };
+
+	go_on(context, client, &done);
 }
 
 /* It failed, and what is behind it is not run. */
@@ -366,6 +461,12 @@ desk_cancel(struct desk *desk, struct client *client)
 
 	while (waiting != NULL && waiting->client != client)
 		waiting = waiting->next;
+	if (waiting != NULL && waiting->what == WAITS_FOR_CHILD) {
+		long_queries_end(desk->long_queries, client);
+		fail_wait(desk, client, SQLSTATE_CANCELED, CONSOLE_CANCELED,
+		    NULL);
+		return;
+	}
 	/* What the supervisor was asked for cannot be called back. */
 	if (waiting != NULL && waiting->what != WAITS_FOR_WORKERS)
 		return;
@@ -381,7 +482,7 @@ desk_answer(struct desk *desk, const struct order *answer)
 	char text[sizeof(answer->text)];
 
 	while (waiting != NULL && (waiting->what == WAITS_FOR_WORKERS ||
-	    waiting->id != answer->id))
+	    waiting->what == WAITS_FOR_CHILD || waiting->id != answer->id))
 		waiting = waiting->next;
 	if (waiting == NULL)
 		return;			/* it did not wait for the answer */

@@ -6,6 +6,7 @@
 #define WORKER_DESK_H
 
 #include "contract/orders.h"
+#include "net/loop.h"
 #include "session/client.h"
 
 struct desk;
@@ -14,7 +15,7 @@ struct desk;
 typedef bool desk_ask(void *context, const struct order *order);
 
 struct desk *desk_create(struct segment *segment, uint32_t worker,
-    desk_ask *ask, void *context);
+    struct loop *loop, desk_ask *ask, void *context);
 
 /* The configuration that holds from now on. */
 void desk_configure(struct desk *desk, const struct config *config);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "admin/console.h"
+#include "auth/auth.h"
 #include "base/clock.h"
 #include "base/invariant.h"
 #include "base/log.h"
@@ -122,12 +123,31 @@ take_answer(struct worker *worker, struct answer *answer)
 	};
 
 	answer->text[sizeof(answer->text) - 1] = '\0';
-	if (answer->question != QUESTION_HOST ||
-	    answer->addresses.count > ADDRESSES_MOST)
+	if (answer->addresses.count > ADDRESSES_MOST)
 		log_warning("an answer to what nobody asked: %u",
 		    answer->question);
 	else
 		sessions_take_host(worker->sessions, answer->id, &host);
+}
+
+/* The helper counts to three as the sessions do. */
+static void
+take_login_answer(struct worker *worker, struct answer *answer)
+{
+	static const enum login_verdict verdicts[] = {
+		[ANSWER_YES] = LOGIN_YES, [ANSWER_NO] = LOGIN_NO,
+		[ANSWER_FAILED] = LOGIN_UNKNOWN,
+	};
+	const struct login_answer login = {
+		.row = answer->id,
+		.ticket = answer->ticket,
+		.verdict = verdicts[answer->verdict <= ANSWER_FAILED ?
+		    answer->verdict : ANSWER_FAILED],
+		.text = answer->text,
+	};
+
+	answer->text[sizeof(answer->text) - 1] = '\0';
+	sessions_take_login(worker->sessions, &login);
 }
 
 static void
@@ -139,7 +159,10 @@ take_answers(struct worker *worker)
 		worker->unread = unread->next;
 		if (worker->unread == NULL)
 			worker->unread_end = &worker->unread;
-		take_answer(worker, &unread->answer);
+		if (unread->answer.question == QUESTION_HOST)
+			take_answer(worker, &unread->answer);
+		else
+			take_login_answer(worker, &unread->answer);
 		memory_free(unread);
 	}
 }
@@ -153,7 +176,39 @@ ask_host(void *context, uint32_t host, const char *name)
 
 	snprintf(question.text, sizeof(question.text), "%s", name);
 	return fdpass_send(worker->inheritance->helper_fd, &question,
-	    sizeof(question), -1);
+	    question_length(&question), -1);
+}
+
+_Static_assert(AUTH_OUTSIDE_PASSWORD_BYTES ==
+    sizeof(((struct login_matter *)0)->password), "a password fits");
+
+/* What is too long to ask is cut, and is nobody's then: auth/ bounds it. */
+static bool
+ask_login(void *context, const struct login_question *wanted)
+{
+	static const enum question_kind kinds[] = {
+		[LOGIN_QUESTION_PEER] = QUESTION_PEER,
+		[LOGIN_QUESTION_PAM] = QUESTION_PAM,
+		[LOGIN_QUESTION_LDAP] = QUESTION_LDAP,
+	};
+	struct worker *worker = context;
+	struct question question = { .kind = kinds[wanted->kind],
+	    .slot = worker->inheritance->slot, .id = wanted->row,
+	    .ticket = wanted->ticket };
+	struct login_matter *login = &question.login;
+	bool sent;
+
+	snprintf(question.text, sizeof(question.text), "%u", wanted->uid);
+	snprintf(login->user, sizeof(login->user), "%s", wanted->user);
+	snprintf(login->host, sizeof(login->host), "%s", wanted->host);
+	snprintf(login->options, sizeof(login->options), "%s",
+	    wanted->options);
+	snprintf(login->password, sizeof(login->password), "%s",
+	    wanted->password);
+	sent = fdpass_send(worker->inheritance->helper_fd, &question,
+	    question_length(&question), -1);
+	memory_wipe(&question, sizeof(question));
+	return sent;
 }
 
 static void
@@ -235,8 +290,10 @@ adopt_config(struct worker *worker, const struct order *order, int fd)
 	}
 	config_carry_over(old, config, false);
 	worker->config = config;
-	log_adjust((int)order->mode, config->syslog != 0,
-	    config->syslog_ident, config->syslog_facility);
+	log_adjust(&(struct log_settings){ .verbose = (int)order->mode,
+	    .format = config->log_format, .to_syslog = config->syslog != 0,
+	    .syslog_ident = config->syslog_ident,
+	    .syslog_facility = config->syslog_facility });
 	desk_configure(worker->desk, config);
 	sessions_configure(worker->sessions, config);
 	config_free(old);
@@ -466,6 +523,7 @@ static struct sessions_owner owner = {
 	.on_console = on_console,
 	.on_console_gone = on_console_gone,
 	.ask_host = ask_host,
+	.ask_login = ask_login,
 	.on_console_cancel = on_console_cancel,
 };
 
@@ -514,8 +572,8 @@ begin(struct worker *worker, struct error *error)
 	owner.context = worker;
 	worker->sessions = sessions_create(worker->segment, worker->config,
 	    worker->loop, in->slot, &owner);
-	worker->desk = desk_create(worker->segment, in->slot, send_order,
-	    worker);
+	worker->desk = desk_create(worker->segment, in->slot, worker->loop,
+	    send_order, worker);
 	desk_configure(worker->desk, worker->config);
 	worker->gate = gate_open(in, worker->loop, worker->sessions, error);
 	return worker->gate != NULL &&
@@ -556,6 +614,7 @@ worker_run(const struct inheritance *inheritance)
 	worker->roster = &worker->segment->roster[inheritance->slot];
 	worker->config = inheritance->config;
 	worker->unread_end = &worker->unread;
+	log_set_worker(inheritance->slot);
 	be_patient();
 	expect_the_end();
 	if (!begin(worker, &error)) {

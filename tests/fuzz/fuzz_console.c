@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "admin/console.h"
+#include "admin/sql.h"
+#include "admin/visit.h"
 #include "base/invariant.h"
 #include "base/log.h"
 #include "config/files.h"
@@ -25,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 #define AS_ADMIN 1
 #define AS_MESSAGE 2
+#define AS_MESSAGES 4		/* what follows is a sequence of them */
 
 static struct console_env env;
 static struct files *files;
@@ -44,6 +47,8 @@ start(void)
 	INVARIANT(env.segment != NULL && env.config != NULL);
 	INVARIANT(pools_make(env.segment, "app", "joe", false) != NO_ROW);
 	env.client_row = NO_ROW;
+	env.sql = sql_create();
+	INVARIANT(env.sql != NULL);
 	env.is_stats = true;
 	env.listen_port = 6432;
 }
@@ -84,6 +89,24 @@ undo(void)
 	return unchanged;
 }
 
+/* Each has a type, one byte of length, and its body. */
+static enum console_outcome
+take_messages(const uint8_t *bytes, size_t length, struct buffer *reply,
+    struct console_order *order)
+{
+	enum console_outcome outcome = CONSOLE_DONE;
+
+	while (length >= 2 && outcome == CONSOLE_DONE) {
+		size_t size = bytes[1] <= length - 2 ? bytes[1] : length - 2;
+
+		outcome = console_message(&env, &(struct console_message){
+		    bytes[0], bytes + 2, size }, reply, order);
+		bytes += 2 + size;
+		length -= 2 + size;
+	}
+	return outcome;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
@@ -98,7 +121,11 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		return 0;
 	how = bytes[0];
 	env.is_admin = how & AS_ADMIN;
-	if (how & AS_MESSAGE)
+	env.visit = how & (AS_MESSAGE | AS_MESSAGES) ? visit_create() : NULL;
+	if (how & AS_MESSAGES)
+		outcome = take_messages(bytes + 1, length - 1, &reply,
+		    &order);
+	else if (how & AS_MESSAGE)
 		outcome = console_message(&env, &(struct console_message){
 		    bytes[1], bytes + 2, length - 2 }, &reply, &order);
 	else
@@ -109,5 +136,6 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	    env.is_admin);
 	INVARIANT(undo() || env.is_admin);
 	buffer_clear(&reply);
+	visit_destroy(env.visit);
 	return 0;
 }

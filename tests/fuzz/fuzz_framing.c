@@ -28,6 +28,7 @@ read_as_everything(struct reader body)
 	enum transaction_status status;
 	struct sasl_initial initial;
 	struct backend_key key;
+	struct reader key_body;
 	const char *one, *two;
 	struct notice notice;
 
@@ -41,7 +42,9 @@ read_as_everything(struct reader body)
 	}
 	if (read_single_string(body, &one))
 		check_string(one, &body);
-	if (read_backend_key_data(body, &key) && reader_left(&body) != 8)
+	key_body = body;
+	if (read_backend_key(&key_body, &key) &&
+	    reader_left(&body) != 8u + key.rest_length)
 		abort();
 	if (read_ready_for_query(body, &status) && reader_left(&body) != 1)
 		abort();

@@ -42,11 +42,14 @@ as_server(struct reader input)
 	struct scram_server server;
 	struct scram_secret secret;
 	struct scram_keys keys;
+	const struct scram_binding binding = { SCRAM_BOUND,
+	    (const uint8_t *)"digest", 6 };
+	bool bound = reader_left(&line) > 0 && line.at[0] == 'p';
 
 	if (!scram_secret_parse(SECRET, &secret))
 		abort();
 	if (!scram_server_first(&server, line.at, reader_left(&line), &secret,
-	    NONCE, &reply))
+	    NONCE, bound ? &binding : NULL, &reply))
 		return;
 	line = next_message(&input);
 	if (scram_server_final(&server, line.at, reader_left(&line), &secret,
@@ -63,7 +66,7 @@ as_client(struct reader input)
 	struct scram_client client;
 	struct reader line = next_message(&input);
 
-	if (!scram_client_first(&client, NONCE, &message))
+	if (!scram_client_first(&client, NONCE, NULL, &message))
 		abort();
 	if (!scram_client_final(&client, line.at, reader_left(&line), NULL,
 	    &keys, &message))
@@ -98,7 +101,8 @@ as_login(struct reader input, enum auth_type type, const char *secret)
 	struct writer reply = writer_of(memory, sizeof(memory));
 	struct auth_request request = { .type = type, .user = "user",
 	    .secret = secret, .scram_iterations = 1,
-	    .mock_nonce = mock_nonce };
+	    .mock_nonce = mock_nonce,
+	    .end_point = (const uint8_t *)"digest", .end_point_length = 6 };
 	enum auth_verdict verdict;
 	struct auth *auth = auth_begin(&request, &reply, &verdict);
 

@@ -23,7 +23,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef MUTATIONS
 #define MUTATIONS 2000
+#endif
 #define LARGEST (256 * 1024)
 #define ROOM 64			/* a mutation may add so many bytes */
 #define SEED UINT64_C(0x9e3779b97f4a7c15)

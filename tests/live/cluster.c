@@ -45,6 +45,7 @@ struct keeper {
 static const char settings[] =
 	"listen_addresses = '127.0.0.1'\n"
 	"max_connections = 200\n"
+	"wal_level = logical\n"
 	"fsync = off\n"
 	"synchronous_commit = off\n"
 	"full_page_writes = off\n"
@@ -63,7 +64,8 @@ static const char hba[] =
 	"host all md5_user 127.0.0.1/32 md5\n"
 	"host all scram_user 127.0.0.1/32 scram-sha-256\n"
 	"host all refused_user 127.0.0.1/32 reject\n"
-	"host all all 127.0.0.1/32 trust\n";
+	"host all all 127.0.0.1/32 trust\n"
+	"host replication all 127.0.0.1/32 trust\n";
 
 const char *
 cluster_programs(void)

@@ -23,6 +23,7 @@ struct member {
 	unsigned		 wrong, errors, refused, cut_off, lost;
 	double			 longest_ms, sum_ms;
 	char			 why[256];
+	uint32_t	 names;		/* bits: prepared on this connection */
 };
 
 struct crowd {
@@ -49,6 +50,7 @@ log_in(struct member *member)
 	socklen_t length = sizeof(own);
 
 	PQfinish(member->conn);
+	member->names = 0;
 	member->conn = PQconnectdb(member->crowd->login);
 	if (PQstatus(member->conn) != CONNECTION_OK) {
 		note(member, "login");
@@ -103,6 +105,30 @@ did(struct member *member, PGresult *result, const char *sql,
 	return well;
 }
 
+/* Each name stands for another text, and for the same with all members. */
+static bool
+do_prepared(struct member *member)
+{
+	unsigned which = (unsigned)rand_r(&member->seed) %
+	    member->crowd->plan.prepared;
+	int number = rand_r(&member->seed) % 1000000;
+	char name[16], sql[64], given[32], wanted[32];
+	const char *values[] = { given };
+
+	snprintf(name, sizeof(name), "n%u", which);
+	snprintf(sql, sizeof(sql), "select $1::int + %u", which);
+	snprintf(given, sizeof(given), "%d", number);
+	snprintf(wanted, sizeof(wanted), "%u", (unsigned)number + which);
+	if (!(member->names & UINT32_C(1) << which)) {
+		if (!did(member, PQprepare(member->conn, name, sql, 0, NULL),
+		    sql, NULL))
+			return false;
+		member->names |= UINT32_C(1) << which;
+	}
+	return did(member, PQexecPrepared(member->conn, name, 1, values, NULL,
+	    NULL, 0), sql, wanted);
+}
+
 static bool
 do_statement(struct member *member)
 {
@@ -111,6 +137,8 @@ do_statement(struct member *member)
 	char sql[128], wanted[32];
 	PGresult *result;
 
+	if (plan->prepared > 0)
+		return do_prepared(member);
 	snprintf(wanted, sizeof(wanted), "%d", number);
 	if (plan->hold_ms > 0)
 		snprintf(sql, sizeof(sql),

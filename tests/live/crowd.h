@@ -16,6 +16,7 @@ struct crowd_plan {
 	unsigned	 statements;	/* > 1: in a block of so many */
 	unsigned	 hold_ms;	/* each transaction takes at least */
 	bool		 extended;
+	unsigned	 prepared;	/* > 0: by so many names (32 at most) */
 	bool		 comes_back;	/* logs in again when it is thrown out */
 };
 

@@ -132,6 +132,42 @@ a_server_is_checked(struct scene *scene)
 }
 
 static void
+a_server_is_set_up(struct scene *scene)
+{
+	a_server_is_idle(scene);
+	fake_server_hold(scene->server, "SET TimeZone='Asia/Tokyo';");
+	scene->conns[1] = connect_as(scene->pooler, "user=app dbname=shop "
+	    "options='-c timezone=Asia/Tokyo'");
+	ck_assert_int_eq(PQsendQuery(scene->conns[1], "select 2"), 1);
+	await_query(scene->server, "SET TimeZone='Asia/Tokyo';", 1);
+}
+
+/* Its client has left in mid-transaction. */
+static void
+a_server_is_rolled_back(struct scene *scene)
+{
+	two_are_in_transactions(scene);
+	fake_server_hold(scene->server, "ROLLBACK");
+	disconnect(scene->conns[0]);
+	await_query(scene->server, "ROLLBACK", 1);
+}
+
+/* Its client has left in the middle of a query, which is cancelled. */
+static void
+a_server_is_cleared(struct scene *scene)
+{
+	fake_server_hold_cancels(scene->server);
+	fake_server_hold(scene->server, "slow");
+	scene->fds[0] = fake_client_login(scene->pooler->port, "app",
+	    "shop");
+	fake_client_query(scene->fds[0], "slow");
+	await_query(scene->server, "slow", 1);
+	close(scene->fds[0]);
+	scene->fds[0] = -1;
+	await_cancels(scene->server, 1);
+}
+
+static void
 a_server_is_reset(struct scene *scene)
 {
 	a_server_is_idle(scene);
@@ -198,6 +234,10 @@ static const struct {
 	{ "a server is idle", a_server_is_idle, "" },
 	{ "a server is checked", a_server_is_checked,
 	    "server_check_delay = 0\nserver_check_query = check me\n" },
+	{ "a server is set up", a_server_is_set_up, "" },
+	{ "a server is rolled back", a_server_is_rolled_back, "" },
+	{ "a server is cancelled, its client has left", a_server_is_cleared,
+	    "" },
 	{ "a server is reset", a_server_is_reset,
 	    "pool_mode = session\nserver_reset_query = reset me\n" },
 	{ "a cancel is under way", a_cancel_is_under_way, "" },
@@ -243,14 +283,26 @@ ck_nothing_is_left(struct scene *scene, PGconn *console, const char *story)
 	    "%s: server rows", story);
 }
 
-/* Connections that are being closed, or opened, come to their end. */
+/* "used" is one that is idle for longer than server_check_delay. */
+static unsigned
+idle_servers(PGconn *console)
+{
+	return show_count(console, "SERVERS", "state", "idle") +
+	    show_count(console, "SERVERS", "state", "used");
+}
+
+/*
+ * Connections that are being closed, or opened, come to their end.  Clients
+ * may still have been in a listening socket's queue when all workers died.
+ */
 static void
 await_rest(struct scene *scene, PGconn *console)
 {
+	wait_until(show_number(console, "LISTS", "list", "used_clients",
+	    "items") == 1);
 	wait_until(show_number(console, "LISTS", "list", "used_servers",
-	    "items") == show_count(console, "SERVERS", "state", "idle") &&
-	    show_count(console, "SERVERS", "state", "idle") ==
-	    fake_server_open(scene->server));
+	    "items") == idle_servers(console) &&
+	    idle_servers(console) == fake_server_open(scene->server));
 }
 
 static void

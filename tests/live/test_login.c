@@ -423,14 +423,14 @@ START_TEST(a_newer_protocol_is_negotiated_down)
 	struct message message;
 	int client = fake_client_connect(pooler->port);
 
-	put_startup(&bytes, 0x00030002u, pairs);
+	put_startup(&bytes, 0x0003270fu, pairs);
 	ck_assert(fake_client_send(client, &bytes));
 	ck_assert(fake_client_read(client, &message));
 	ck_assert_int_eq(message.type, 'v');
 	ck_assert_uint_eq(message.length, 4 + 4 + sizeof("_pq_.dance"));
-	ck_assert_mem_eq(message.body, "\0\3\0\0\0\0\0\1_pq_.dance", 19);
+	ck_assert_mem_eq(message.body, "\0\3\0\2\0\0\0\1_pq_.dance", 19);
 	fake_client_expect(client, 'K', &message);
-	ck_assert_uint_eq(message.length, 8);
+	ck_assert_uint_eq(message.length, 4 + 32);
 	/* The sign bit of the "pid" is clear. */
 	ck_assert_uint_lt(message.body[0], 0x80);
 	fake_client_expect(client, 'Z', NULL);

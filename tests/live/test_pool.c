@@ -45,14 +45,15 @@ static const struct {
 	bool		 extended;
 	const char	*more;
 	unsigned	 progress;	/* transactions of each client */
+	bool		 is_too_brief;	/* to be sure to see the limit used */
 } loads[] = {
-	{ "one worker", 1, 20, 64, 1, false, "", 30 },
-	{ "two workers", 2, 20, 64, 1, true, "", 30 },
-	{ "four workers, blocks", 4, 20, 64, 3, false, "", 30 },
-	{ "more workers than servers", 8, 3, 32, 1, false, "", 30 },
-	{ "one server for all", 4, 1, 16, 2, true, "", 30 },
+	{ "one worker", 1, 20, 64, 1, false, "", 30, false },
+	{ "two workers", 2, 20, 64, 1, true, "", 30, false },
+	{ "four workers, blocks", 4, 20, 64, 3, false, "", 30, false },
+	{ "more workers than servers", 8, 3, 32, 1, false, "", 30, false },
+	{ "one server for all", 4, 1, 16, 2, true, "", 30, false },
 	{ "each server used once", 4, 3, 12, 1, false,
-	    "server_lifetime = 0\n", 10 },
+	    "server_lifetime = 0\n", 10, true },
 };
 
 START_TEST(a_pool_never_exceeds_its_size)
@@ -70,11 +71,13 @@ START_TEST(a_pool_never_exceeds_its_size)
 	    .extended = loads[_i].extended });
 	crowd_await_progress(crowd, loads[_i].progress);
 	/* And the limit is used. */
-	wait_until(sampler.most >= loads[_i].pool);
+	if (!loads[_i].is_too_brief)
+		wait_until(sampler.most >= loads[_i].pool);
 	result = crowd_stop(crowd);
 	sampler_stop(&sampler);
 	ck_crowd_well(&result);
-	ck_assert_msg(sampler.most == loads[_i].pool,
+	ck_assert_msg(sampler.most == loads[_i].pool ||
+	    (loads[_i].is_too_brief && sampler.most < loads[_i].pool),
 	    "%s: %lld connections", loads[_i].story, sampler.most);
 }
 END_TEST
@@ -467,8 +470,9 @@ START_TEST(waiting_is_measured)
 	ck_query_ok(holder, "commit");
 	ck_finish_ok(waiter);
 	ck_assert_int_ge(total(console, "total_wait_time") - before, 300000);
-	ck_assert_int_ge(total(console, "total_query_time"), 500000);
-	ck_assert_int_ge(total(console, "total_xact_time"), 500000);
+	/* Counted when it has been sent, so perhaps after it was read. */
+	wait_until(total(console, "total_query_time") >= 500000);
+	wait_until(total(console, "total_xact_time") >= 500000);
 }
 END_TEST
 

@@ -274,8 +274,8 @@ START_TEST(a_failed_transaction_keeps_its_server_until_rollback)
 }
 END_TEST
 
-/* No rollback is sent: the connection itself is closed. */
-START_TEST(a_client_that_leaves_in_a_transaction_takes_its_server_along)
+/* Of ours test_clearing.c has more: it keeps the connection. */
+START_TEST(a_client_that_leaves_in_a_transaction_leaves_nothing_of_it)
 {
 	struct pooler *pooler = pool_of(1, "");
 	PGconn *client = connect_client(pooler);
@@ -286,6 +286,10 @@ START_TEST(a_client_that_leaves_in_a_transaction_takes_its_server_along)
 	ck_query_ok(client, "begin");
 	pid = query_value(client, BACKEND);
 	disconnect(client);
+	if (pooler_is_pgusher()) {
+		ck_query_value(other, BACKEND, pid);
+		return;
+	}
 	ck_assert_str_ne(query_value(other, BACKEND), pid);
 	wait_until(query_number(direct, text("select count(*) from "
 	    "pg_stat_activity where pid = %s", pid)) == 0);
@@ -729,6 +733,59 @@ START_TEST(tracked_parameters_follow_the_client)
 }
 END_TEST
 
+/* Many names that begin with this one: over 127 bytes, and none is there. */
+static const char *
+long_path(const char *name)
+{
+	static char paths[2][600];
+	static unsigned turn;
+	char *path = paths[turn++ % 2];
+
+	path[0] = '\0';
+	for (unsigned i = 0; i < 40; i++)
+		sprintf(path + strlen(path), "%s%s%u", i > 0 ? "," : "", name,
+		    i);
+	return path;
+}
+
+START_TEST(values_of_any_length_follow_the_client)
+{
+	struct pooler *pooler = pooler_start(.workers = 3, .settings =
+	    "default_pool_size = 1\n"
+	    "track_extra_parameters = IntervalStyle, search_path\n");
+	PGconn *clients[6];
+
+	for (unsigned i = 0; i < 6; i++)
+		clients[i] = connect_as(pooler, text("user=app dbname=shop "
+		    "options='-c search_path=%s'", long_path(i % 2 == 0 ?
+		    "one" : "other")));
+	for (unsigned i = 0; i < 24; i++) {
+		const char *path = query_value(clients[i % 6],
+		    "select replace(current_setting('search_path'), ' ', '')");
+
+		ck_assert_str_eq(path, long_path(i % 2 == 0 ? "one" :
+		    "other"));
+	}
+}
+END_TEST
+
+START_TEST(what_transactions_may_do_follows_the_client)
+{
+	struct pooler *pooler = pool_of(1, "track_extra_parameters = "
+	    "IntervalStyle, default_transaction_read_only\n");
+	PGconn *reader = connect_client(pooler);
+	PGconn *writer = connect_client(pooler);
+
+	ck_query_ok(reader, "set default_transaction_read_only to true");
+	for (unsigned i = 0; i < 3; i++) {
+		ck_query_fails(reader, "create table refused ()", "25006",
+		    NULL);
+		ck_query_ok(writer, "create table made ()");
+		ck_query_ok(writer, "drop table made");
+	}
+}
+END_TEST
+
 START_TEST(the_login_reply_reports_what_the_client_asked_for)
 {
 	struct pooler *pooler = pool_of(1, "");
@@ -879,7 +936,7 @@ main(void)
 	tcase_add_test(tests,
 	    a_failed_transaction_keeps_its_server_until_rollback);
 	tcase_add_test(tests,
-	    a_client_that_leaves_in_a_transaction_takes_its_server_along);
+	    a_client_that_leaves_in_a_transaction_leaves_nothing_of_it);
 	tcase_add_test(tests, notices_are_passed_on);
 
 	tests = world_case(suite, "much", 30);
@@ -910,6 +967,9 @@ main(void)
 	tcase_add_loop_test(tests, tracked_parameters_follow_the_client, 0,
 	    pooler_is_pgusher() ? (int)ARRAY_LENGTH(tracked) : 2);
 	if (pooler_is_pgusher()) {
+		tcase_add_test(tests, values_of_any_length_follow_the_client);
+		tcase_add_test(tests,
+		    what_transactions_may_do_follows_the_client);
 		tcase_add_test(tests,
 		    the_login_reply_reports_what_the_client_asked_for);
 		tcase_add_test(tests,

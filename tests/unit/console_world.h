@@ -28,6 +28,7 @@ struct world {
 	uint32_t		 oids[64];
 	const char		*cells[WORLD_CELLS];	/* or NULL */
 	const char		*tag;
+	char			 status;	/* of ReadyForQuery */
 	const char		*severity, *sqlstate, *message, *detail;
 };
 

@@ -239,7 +239,8 @@ run_side(struct session_world *world, unsigned slot)
 	struct side side = { .world = world, .slot = slot };
 	const struct sessions_owner owner = { &side, publish_server,
 	    collect_descriptors, may_enter_console, greet_console,
-	    on_console, on_console_gone, ask_host, on_console_cancel };
+	    on_console, on_console_gone, ask_host, NULL,
+	    on_console_cancel };
 	const struct loop_hooks hooks = { &side, before_sleep, after_wake,
 	    end_of_turn };
 	struct error error;
@@ -294,6 +295,7 @@ configure(struct session_world *world, const char *settings)
 	    "listen_port = 6432\nauth_type = trust\nauth_file = users\n"
 	    "pool_mode = transaction\nlog_connections = 0\n"
 	    "log_disconnections = 0\nlog_pooler_errors = 0\n"
+	    "server_tls_sslmode = disable\n"
 	    "admin_users = admin\n%s\n", world->port, settings);
 	ck_assert_int_lt(length, (int)sizeof(ini) - 8);
 	if ((place = strstr(ini, "PORT")) != NULL) {
@@ -767,7 +769,7 @@ send_startup_with(int fd, const char *const *parameters)
 	uint8_t memory[2048];
 	struct writer writer = writer_of(memory, sizeof(memory));
 
-	write_startup_begin(&writer);
+	write_startup_begin(&writer, PROTOCOL_3_0);
 	for (; parameters[0] != NULL; parameters += 2)
 		write_startup_parameter(&writer, parameters[0],
 		    parameters[1]);
@@ -806,8 +808,8 @@ void
 let_in(int fd)
 {
 	static const uint8_t ok[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 0 };
-	const struct backend_key key = { SESSION_BACKEND_PID,
-	    SESSION_BACKEND_SECRET };
+	const struct backend_key key = { .pid = SESSION_BACKEND_PID,
+	    .secret = SESSION_BACKEND_SECRET };
 	uint8_t memory[64];
 	struct writer writer = writer_of(memory, sizeof(memory));
 

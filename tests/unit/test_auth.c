@@ -101,8 +101,8 @@ log_in(const char *password)
 		return send_password(md5ed);
 	}
 	ck_assert_uint_eq(asked.code, AUTHENTICATION_SASL);
-	ck_assert(scram_client_first(&client, "clientnonce", &raw));
-	write_sasl_initial_response(&message, text, raw.used);
+	ck_assert(scram_client_first(&client, "clientnonce", NULL, &raw));
+	write_sasl_initial_response(&message, SASL_MECHANISM, text, raw.used);
 	ck_assert_int_eq(answer_with(&message), AUTH_MORE);
 	asked = request();
 	ck_assert_uint_eq(asked.code, AUTHENTICATION_SASL_CONTINUE);
@@ -195,15 +195,77 @@ static const struct {
 	  "\"trust\" authentication failed" },
 	{ "trust needs no secret", AUTH_TYPE_TRUST, "", AUTH_GRANTED, "" },
 	{ "trust, with a secret", AUTH_TYPE_TRUST, "x", AUTH_GRANTED, "" },
-	{ "cert is not there yet", AUTH_TYPE_CERT, "x", AUTH_REFUSED,
+	{ "a certificate for nobody", AUTH_TYPE_CERT, "x", AUTH_REFUSED,
+	  "certificate authentication failed" },
+	{ "hba is no method by itself", AUTH_TYPE_HBA, "x", AUTH_REFUSED,
 	  "bouncer config error" },
-	{ "hba is not there yet", AUTH_TYPE_HBA, "x", AUTH_REFUSED,
-	  "bouncer config error" },
-	{ "ldap is not there yet", AUTH_TYPE_LDAP, "x", AUTH_REFUSED,
-	  "bouncer config error" },
-	{ "pam is not there yet", AUTH_TYPE_PAM, "x", AUTH_REFUSED,
-	  "bouncer config error" },
+	{ "reject", AUTH_TYPE_REJECT, "x", AUTH_REFUSED, "login rejected" },
 };
+
+static const struct {
+	const char		*story;
+	enum auth_type		 type;
+	const char		*secret;
+	enum auth_outcome	 outcome;
+	const char		*reason;	/* NULL: granted */
+} told[] = {
+	{ "PAM knows whom we do not", AUTH_TYPE_PAM, NULL, AUTH_TOLD_YES,
+	  NULL },
+	{ "PAM says no", AUTH_TYPE_PAM, "right", AUTH_TOLD_NO,
+	  "PAM authentication failed" },
+	{ "PAM says nothing", AUTH_TYPE_PAM, "right", AUTH_TOLD_NOTHING,
+	  "PAM authentication failed: no answer" },
+	{ "LDAP says yes", AUTH_TYPE_LDAP, "other", AUTH_TOLD_YES, NULL },
+	{ "LDAP says no", AUTH_TYPE_LDAP, NULL, AUTH_TOLD_NO,
+	  "LDAP authentication failed" },
+	{ "LDAP says nothing", AUTH_TYPE_LDAP, NULL, AUTH_TOLD_NOTHING,
+	  "LDAP authentication failed: no answer" },
+	{ "a Unix user", AUTH_TYPE_PEER, "", AUTH_TOLD_YES, NULL },
+	{ "a Unix user who is none of ours", AUTH_TYPE_PEER, NULL,
+	  AUTH_TOLD_YES, "unix socket login rejected" },
+	{ "another Unix user", AUTH_TYPE_PEER, "", AUTH_TOLD_NO,
+	  "unix socket login rejected" },
+	{ "an unknown Unix user", AUTH_TYPE_PEER, "", AUTH_TOLD_NOTHING,
+	  "unix socket login rejected: no answer" },
+};
+
+START_TEST(others_decide)
+{
+	enum auth_verdict verdict = ask(told[_i].type, told[_i].secret, NULL);
+
+	if (told[_i].type != AUTH_TYPE_PEER) {
+		ck_assert_int_eq(verdict, AUTH_MORE);
+		ck_assert_uint_eq(request().code, AUTHENTICATION_CLEARTEXT);
+		verdict = send_password("right");
+	}
+	ck_assert_int_eq(verdict, AUTH_OUTSIDE);
+	ck_assert_str_eq(auth_password(auth),
+	    told[_i].type == AUTH_TYPE_PEER ? "" : "right");
+	verdict = auth_told(auth, told[_i].outcome, "because");
+	ck_assert_msg(verdict == (told[_i].reason == NULL ? AUTH_GRANTED :
+	    AUTH_REFUSED), "%s", told[_i].story);
+	ck_assert_str_eq(auth_reason(auth), told[_i].reason == NULL ? "" :
+	    told[_i].reason);
+	ck_assert_str_eq(auth_detail(auth), "because");
+}
+END_TEST
+
+START_TEST(others_are_not_asked_about_what_is_no_password)
+{
+	char password[AUTH_OUTSIDE_PASSWORD_BYTES + 1];
+
+	ck_assert_int_eq(ask(AUTH_TYPE_LDAP, NULL, NULL), AUTH_MORE);
+	ck_assert_int_eq(send_password(""), AUTH_REFUSED);
+	ck_assert_str_eq(auth_reason(auth),
+	    "empty password returned by client");
+	auth_end(auth);
+	memset(password, 'x', sizeof(password));
+	password[sizeof(password) - 1] = '\0';
+	ck_assert_int_eq(ask(AUTH_TYPE_LDAP, NULL, NULL), AUTH_MORE);
+	ck_assert_int_eq(send_password(password), AUTH_REFUSED);
+	ck_assert_str_eq(auth_reason(auth), "password too long");
+}
+END_TEST
 
 START_TEST(verdicts_without_a_question)
 {
@@ -284,7 +346,8 @@ see_salt(const char *secret, char *salt_out, size_t size)
 
 	ck_assert_int_eq(ask(SHA, secret, NULL), AUTH_MORE);
 	request();
-	write_sasl_initial_response(&message, "n,,n=,r=abc", 11);
+	write_sasl_initial_response(&message, SASL_MECHANISM,
+	    "n,,n=,r=abc", 11);
 	ck_assert_int_eq(answer_with(&message), AUTH_MORE);
 	asked = request();
 	found = memchr(asked.data.at, 's', reader_left(&asked.data));
@@ -400,6 +463,9 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tests, begin, end);
+	tcase_add_loop_test(tests, others_decide, 0, ARRAY_LENGTH(told));
+	tcase_add_test(tests,
+	    others_are_not_asked_about_what_is_no_password);
 	tcase_add_loop_test(tests, each_method_with_each_secret, 0,
 	    (int)ARRAY_LENGTH(cases));
 	tcase_add_loop_test(tests, verdicts_without_a_question, 0,

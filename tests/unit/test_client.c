@@ -218,36 +218,6 @@ say_half_a_query(int fd)
 }
 
 static void
-say_a_query(int fd)
-{
-	send_talk(fd, "Q");
-}
-
-static void
-say_begin(int fd)
-{
-	begin_work(fd);
-}
-
-static void
-say_two_of_which_one_is_answered(int fd)
-{
-	send_talk(fd, "QQ");
-	expect_talk(server, "QQ");
-	send_talk(server, "CZ");
-	expect_talk(fd, "CZ");
-}
-
-static void
-say_parse_without_sync(int fd)
-{
-	send_talk(fd, "PBEH");
-	expect_talk(server, "PBEH");
-	send_talk(server, "12C");
-	expect_talk(fd, "12C");
-}
-
-static void
 say_half_of_copy_data(int fd)
 {
 	send_talk(fd, "Q");
@@ -267,28 +237,9 @@ say_half_of_copy_data_that_failed(int fd)
 }
 
 static void
-read_half_of_an_answer(int fd)
-{
-	send_talk(fd, "Q");
-	expect_talk(server, "Q");
-	send_bytes(server, "D\0\0\1\0half", 9);
-	expect_bytes(fd, "D\0\0\1\0half", 9, "half");
-}
-
-static void
 be_done(int fd)
 {
 	session_query(fd, server);
-}
-
-static void
-flush_without_an_end(int fd)
-{
-	send_talk(fd, "Q(begin)");
-	expect_talk(server, "Q(begin)");
-	send_talk(server, "CZ(T)");
-	expect_talk(fd, "CZ(T)");
-	send_talk(fd, "H");
 }
 
 static const struct {
@@ -300,19 +251,12 @@ static const struct {
 	{ "half a header", say_half_a_header, true },
 	{ "behind a query", be_done, true },
 	{ "half a query", say_half_a_query, false },
-	{ "an unanswered query", say_a_query, false },
-	{ "in a transaction", say_begin, false },
-	{ "a pipeline half answered", say_two_of_which_one_is_answered,
-	    false },
-	{ "without Sync", say_parse_without_sync, false },
 	{ "in the middle of CopyData", say_half_of_copy_data, false },
 	{ "in the middle of CopyData of a COPY that failed",
 	    say_half_of_copy_data_that_failed, false },
-	{ "half an answer", read_half_of_an_answer, false },
-	{ "flushed in a transaction", flush_without_an_end, false },
 };
 
-/* Whatever it was at, the next client gets a clean server. */
+/* More of what it may be at has test_clearing.c. */
 START_TEST(a_client_that_goes_leaves_a_clean_server_or_none)
 {
 	int second = session_login(&world, 0), fresh;

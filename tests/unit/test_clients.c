@@ -50,6 +50,7 @@ START_TEST(a_freed_row_forgets_its_client)
 	client->wait_since = client->query_at = 5;
 	client->remote_pid = client->close_needed = 1;
 	strcpy(client->application_name, "psql");
+	strcpy(client->tls, "TLSv1.3");
 	atomic_store(&client->pool, 2);
 	atomic_store(&client->user, 2);
 	client->server = 2;
@@ -66,6 +67,7 @@ START_TEST(a_freed_row_forgets_its_client)
 	ck_assert_uint_eq(client->remote_pid, 0);
 	ck_assert_uint_eq(client->close_needed, 0);
 	ck_assert_str_eq(client->application_name, "");
+	ck_assert_str_eq(client->tls, "");
 	ck_assert_uint_eq(segment->cancel_keys[row], 0);
 }
 END_TEST

@@ -440,18 +440,64 @@ START_TEST(warning_once_of_what_has_no_effect_yet)
 {
 	const char *log;
 
-	load_good("[pgbouncer]\nclient_tls_sslmode = require\n"
-	    "auth_type = hba\n"
+	load_good("[pgbouncer]\nservice_name = pooler\n"
 	    "[databases]\na = auth_query=x\nb = auth_query=x\n"
 	    "[peers]\n1 = host=a\n2 = host=b\n");
 	log = warnings();
 	ck_assert_ptr_nonnull(strstr(log,
-	    "WARNING client_tls_sslmode has no effect yet\n"));
-	ck_assert_ptr_nonnull(strstr(log,
-	    "WARNING auth_type = hba has no effect yet\n"));
-	ck_assert_ptr_nonnull(strstr(log,
-	    "WARNING auth_query of a database has no effect yet\n"));
-	ck_assert_uint_eq(config->without_effect_count, 3);
+	    "WARNING service_name has no effect yet\n"));
+	ck_assert_uint_eq(config->without_effect_count, 1);
+}
+END_TEST
+
+static void
+put(const char *path, const char *text)
+{
+	files_put(files, path, text, strlen(text));
+}
+
+START_TEST(rules_are_read_with_auth_type_hba_only)
+{
+	put("hba", "local all all peer map=m\n");
+	put("maps", "m a b\n");
+	load_good("[pgbouncer]\nauth_hba_file = hba\n"
+	    "auth_ident_file = none\n");
+	ck_assert_uint_eq(config->hba.count, 0);
+	config_free(config);
+	load_good("[pgbouncer]\nauth_type = hba\nauth_hba_file = hba\n"
+	    "auth_ident_file = maps\n");
+	ck_assert_uint_eq(config->hba.count, 1);
+	ck_assert_uint_eq(config->ident.count, 1);
+}
+END_TEST
+
+static const struct {
+	const char	*settings, *reason;
+} no_rules[] = {
+	{ "", "auth_type = hba needs auth_hba_file" },
+	{ "auth_hba_file = none\n", "could not open hba config file none: "
+	    "No such file or directory" },
+	{ "auth_hba_file = hba\n", "hba:2: unknown type: hosts" },
+	{ "auth_hba_file = good\nauth_ident_file = none\n",
+	    "could not open auth_ident_file none: No such file or directory" },
+	{ "auth_hba_file = good\nauth_ident_file = hba\n",
+	    "hba:1: broken ident map" },
+	{ "auth_hba_file = certs\n", "certs:1: cert needs "
+	    "client_tls_sslmode and client_tls_ca_file" },
+};
+
+START_TEST(broken_rules_refuse_the_configuration)
+{
+	char text[200];
+
+	put("hba", "local all all trust\nhosts all all all trust\n");
+	put("good", "local all all trust\n");
+	put("certs", "hostssl all all all cert\n");
+	snprintf(text, sizeof(text), "[pgbouncer]\nauth_type = hba\n%s",
+	    no_rules[_i].settings);
+	load(text);
+	ck_assert_ptr_null(config);
+	ck_assert_str_eq(error.text, no_rules[_i].reason);
 }
 END_TEST
 
@@ -521,6 +567,9 @@ main(void)
 	tcase_add_test(tcase, what_linux_has_no_use_for_has_no_row);
 	tcase_add_test(tcase, nothing_to_warn_of);
 	tcase_add_test(tcase, warning_once_of_what_has_no_effect_yet);
+	tcase_add_test(tcase, rules_are_read_with_auth_type_hba_only);
+	tcase_add_loop_test(tcase, broken_rules_refuse_the_configuration, 0,
+	    ARRAY_LENGTH(no_rules));
 	tcase_add_test(tcase, a_packed_load_gives_the_same);
 	tcase_add_test(tcase, a_large_auth_file);
 	suite_add_tcase(suite, tcase);

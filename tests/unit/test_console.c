@@ -88,8 +88,8 @@ ck_refused(const char *text, const char *message)
 static void
 go_on(void)
 {
-	struct console_done done = { NULL, NULL, world.order.rest,
-	    world.order.rest_length };
+	struct console_done done = { .rest = world.order.rest,
+	    .rest_length = world.order.rest_length };
 	char tag[CONSOLE_TAG_BYTES];
 
 	strcpy(tag, world.order.tag);
@@ -151,13 +151,11 @@ static const struct {
 	{ "", "invalid command '', use SHOW HELP;" },
 	{ "SHOW", "invalid command 'SHOW', use SHOW HELP;" },
 	{ "SHOW nonsense", "invalid command 'SHOW nonsense', use SHOW HELP;" },
-	{ "SELECT 1", "invalid command 'SELECT 1', use SHOW HELP;" },
 	{ "hello \"w", "invalid command 'hello \"w', use SHOW HELP;" },
 	{ "RELOAD x;", "invalid command 'RELOAD x;', use SHOW HELP;" },
 	{ "SUSPEND x", "invalid command 'SUSPEND x', use SHOW HELP;" },
 	{ "SHUTDOWN x", "invalid command 'SHUTDOWN x', use SHOW HELP;" },
 	{ "SET x", "invalid command 'SET x', use SHOW HELP;" },
-	{ ";", "invalid command ';', use SHOW HELP;" },
 	{ "RESET", "invalid command 'RESET', use SHOW HELP;" },
 	{ "RECONNECT nowhere", "no such database: nowhere" },
 	{ "RECONNECT pgbouncer", "cannot reconnect admin db: pgbouncer" },
@@ -198,7 +196,7 @@ START_TEST(a_very_long_text_is_cut_in_the_answer)
 	size_t length = 1000000;
 	char *text = malloc(length);
 
-	memset(text, '-', length);
+	memset(text, '+', length);
 	world_query_bytes(&world, text, length);
 	ck_assert_str_eq(world.kinds, "EZ");
 	ck_assert_uint_eq(strlen(world.message), 1023);
@@ -738,7 +736,7 @@ END_TEST
 
 START_TEST(other_messages_end_the_session)
 {
-	static const char types[] = "PBEDHSCFfdcp\1\377";
+	static const char types[] = "Ffdcp\1\377";
 
 	for (const char *type = types; *type != '\0'; type++) {
 		send_message((uint8_t)*type, "\0\0", 2);

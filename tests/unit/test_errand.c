@@ -69,7 +69,7 @@ await_return(void)
 
 START_TEST(a_child_comes_back_with_the_answer)
 {
-	const struct errand_kind kind = { say_yes, -1 };
+	const struct errand_kind kind = { say_yes, -1, 0 };
 	struct answer answer;
 
 	send_out(&kind);
@@ -94,7 +94,7 @@ static const struct {
 
 START_TEST(what_does_not_come_back_whole_is_a_failure)
 {
-	const struct errand_kind kind = { bad[_i].run, -77 };
+	const struct errand_kind kind = { bad[_i].run, -77, 0 };
 	struct answer answer;
 
 	send_out(&kind);
@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(a_child_that_hangs_is_ended)
 {
-	const struct errand_kind kind = { hang, -3 };
+	const struct errand_kind kind = { hang, -3, 0 };
 	struct answer answer;
 	pid_t pid;
 

@@ -45,7 +45,9 @@ static void
 start(usec_t patience)
 {
 	static const struct errand_kind kinds[QUESTION_KINDS] = {
-		{ answer_or_hang, -99 } };
+		{ answer_or_hang, -99, 0 },
+	    { answer_or_hang, -99, 0 }, { answer_or_hang, -99, 0 },
+	    { answer_or_hang, -99, 0 } };
 	const struct helper helper = { questions[0], lifeline[0], outboxes,
 	    kinds, patience };
 
@@ -72,7 +74,7 @@ ask(uint32_t id, const char *text)
 	    .id = id };
 
 	snprintf(question.text, sizeof(question.text), "%s", text);
-	ck_assert(fdpass_send(questions[1], &question, sizeof(question),
+	ck_assert(fdpass_send(questions[1], &question, question_length(&question),
 	    -1));
 }
 
@@ -150,14 +152,14 @@ START_TEST(nonsense_is_not_answered)
 	struct question question = { .kind = 77, .slot = 2 };
 
 	start(LONG);
-	ck_assert(fdpass_send(questions[1], &question, sizeof(question),
+	ck_assert(fdpass_send(questions[1], &question, question_length(&question),
 	    -1));
 	question = (struct question){ .slot = ROSTER_SLOTS };
-	ck_assert(fdpass_send(questions[1], &question, sizeof(question),
+	ck_assert(fdpass_send(questions[1], &question, question_length(&question),
 	    -1));
 	question = (struct question){ .slot = 2 };
 	memset(question.text, 'x', sizeof(question.text));
-	ck_assert(fdpass_send(questions[1], &question, sizeof(question),
+	ck_assert(fdpass_send(questions[1], &question, question_length(&question),
 	    -1));
 	ck_assert(fdpass_send(questions[1], "short", 5, -1));
 	ask(9, "x");

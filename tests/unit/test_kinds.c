@@ -98,6 +98,9 @@ static const struct {
 	{ "a choice of hosts", &kind_LOAD_BALANCE, "disable", { 0, 0 },
 	    "disable" },
 
+	{ "a form of the log", &kind_LOG_FORMAT, "JSON", { 0, 0 }, "json" },
+	{ "another one", &kind_LOG_FORMAT, "xml", { 0, 0 }, NULL },
+
 	{ "TLS versions", &kind_TLS_PROTOCOLS, "tlsv1.2,tlsv1.3", { 0, 0 },
 	    "tlsv1.2,tlsv1.3" },
 	{ "all but one", &kind_TLS_PROTOCOLS, "all:!tlsv1.0", { 0, 0 },

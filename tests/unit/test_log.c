@@ -2,16 +2,47 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <regex.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
 static int tube[2];
+static char syslog_text[8192];
+static int syslog_priority;
+
+/* In the place of the C library's, which nobody could look at. */
+void
+syslog(int priority, const char *format, ...)
+{
+	va_list arguments;
+
+	syslog_priority = priority;
+	va_start(arguments, format);
+	vsnprintf(syslog_text, sizeof(syslog_text), format, arguments);
+	va_end(arguments);
+}
+
+/* Its name where the compiler was told to harden (_FORTIFY_SOURCE). */
+void __syslog_chk(int priority, int flag, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+void
+__syslog_chk(int priority, int flag, const char *format, ...)
+{
+	va_list arguments;
+
+	syslog_priority = priority;
+	va_start(arguments, format);
+	vsnprintf(syslog_text, sizeof(syslog_text), format, arguments);
+	va_end(arguments);
+}
 
 static void
 begin(void)
@@ -88,7 +119,7 @@ START_TEST(verbosity_decides)
 	char wanted[32];
 	const char *text;
 
-	log_adjust(levels[_i].verbose, false, NULL, NULL);
+	log_adjust(&(struct log_settings){ .verbose = levels[_i].verbose });
 	ck_assert_int_eq(log_verbose(), levels[_i].verbose);
 	log_write(levels[_i].level, "x");
 	text = logged();
@@ -116,7 +147,7 @@ START_TEST(what_is_not_wanted_is_not_formatted)
 	log_debug("%d", count_asking());
 	log_noise("%d", count_asking());
 	ck_assert_int_eq(asked, 0);
-	log_adjust(2, false, NULL, NULL);
+	log_adjust(&(struct log_settings){ .verbose = 2 });
 	log_debug("%d", count_asking());
 	log_noise("%d", count_asking());
 	ck_assert_int_eq(asked, 2);
@@ -174,7 +205,8 @@ END_TEST
 
 START_TEST(adjusting_leaves_the_file_alone)
 {
-	log_adjust(1, false, "ident", "local0");
+	log_adjust(&(struct log_settings){ .verbose = 1,
+	    .syslog_ident = "ident", .syslog_facility = "local0" });
 	log_debug("still here");
 	expect("DEBUG still here\n$");
 }
@@ -286,6 +318,85 @@ START_TEST(the_journal_gets_priorities)
 }
 END_TEST
 
+static const struct log_subject joe = { LOG_SIDE_CLIENT, 0xc00001000007,
+    "shop", "joe", "10.0.0.5:4242" };
+
+START_TEST(a_line_about_somebody_begins_with_him)
+{
+	struct log_subject server = joe, nobody = joe;
+
+	log_write_about(LOG_LEVEL_LOG, &joe, "hello %d", 1);
+	expect("\\] LOG C-0xc00001000007: shop/joe@10.0.0.5:4242 hello 1\n$");
+	server.side = LOG_SIDE_SERVER;
+	log_write_about(LOG_LEVEL_LOG, &server, "bye");
+	expect("\\] LOG S-0xc00001000007: shop/joe@10.0.0.5:4242 bye\n$");
+	nobody.side = LOG_SIDE_NONE;
+	log_write_about(LOG_LEVEL_LOG, &nobody, "who");
+	expect("\\] LOG who\n$");
+	log_write_about(LOG_LEVEL_DEBUG, &joe, "not wanted");
+	ck_assert_str_eq(logged(), "");
+}
+END_TEST
+
+START_TEST(records_are_lines_too)
+{
+	log_adjust(&(struct log_settings){ .format = LOG_FORMAT_JSON });
+	log_warning("one\ntwo");
+	expect("^\\{\"time\":\"[0-9-]{10}T[0-9:]{8}\\.[0-9]{3}Z\","
+	    "\"level\":\"WARNING\",\"pid\":[0-9]+,"
+	    "\"message\":\"one\\\\ntwo\"\\}\n$");
+	log_set_worker(5);
+	log_write_about(LOG_LEVEL_LOG, &joe, "hello %d", 1);
+	expect("\"worker\":5,\"side\":\"client\","
+	    "\"pointer\":\"0xc00001000007\",\"database\":\"shop\","
+	    "\"user\":\"joe\",\"address\":\"10.0.0.5:4242\","
+	    "\"message\":\"hello 1\"\\}\n$");
+	log_adjust(&(struct log_settings){ .format = LOG_FORMAT_LOGFMT });
+	log_info("hello");
+	expect("^time=[^ ]+Z level=LOG pid=[0-9]+ worker=5 message=hello\n$");
+	log_adjust(&(struct log_settings){ .format = LOG_FORMAT_TEXT });
+	log_info("hello");
+	expect("\\] LOG hello\n$");
+}
+END_TEST
+
+START_TEST(the_journal_gets_priorities_of_records)
+{
+	struct log_settings settings = { .to_stderr = true, .file_fd = -1,
+	    .format = LOG_FORMAT_LOGFMT };
+	struct stat status;
+	char stream[64];
+	int saved = dup(STDERR_FILENO), pair[2];
+
+	ck_assert_int_eq(pipe2(pair, O_NONBLOCK), 0);
+	dup2(pair[1], STDERR_FILENO);
+	ck_assert_int_eq(fstat(STDERR_FILENO, &status), 0);
+	snprintf(stream, sizeof(stream), "%lu:%lu",
+	    (unsigned long)status.st_dev, (unsigned long)status.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_configure(&settings);
+	log_warning("one\ntwo");
+	dup2(saved, STDERR_FILENO);
+	tube[0] = pair[0];
+	expect("^<4>time=[^ ]+ level=WARNING pid=[0-9]+ "
+	    "message=\"one\\\\ntwo\"\n$");
+}
+END_TEST
+
+START_TEST(syslog_gets_the_record_without_its_end)
+{
+	log_adjust(&(struct log_settings){ .format = LOG_FORMAT_LOGFMT,
+	    .to_syslog = true, .syslog_ident = "x" });
+	log_warning("100%%s");
+	ck_assert_int_eq(syslog_priority, LOG_WARNING);
+	ck_assert_ptr_nonnull(strstr(syslog_text, " message=100%s"));
+	ck_assert_ptr_null(strchr(syslog_text, '\n'));
+	log_adjust(&(struct log_settings){ .to_syslog = true });
+	log_warning("as ever");
+	ck_assert_str_eq(syslog_text, "as ever");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -305,6 +416,10 @@ main(void)
 	tcase_add_test(tests, adjusting_leaves_the_file_alone);
 	tcase_add_test(tests, stderr_has_its_own_switch);
 	tcase_add_test(tests, the_journal_gets_priorities);
+	tcase_add_test(tests, a_line_about_somebody_begins_with_him);
+	tcase_add_test(tests, records_are_lines_too);
+	tcase_add_test(tests, the_journal_gets_priorities_of_records);
+	tcase_add_test(tests, syslog_gets_the_record_without_its_end);
 	tcase_add_test(tests, a_file_that_cannot_be_opened_has_an_error);
 	tcase_add_test(tests, lines_of_several_processes_never_mix);
 	tcase_add_loop_test(tests, facilities_are_known_by_name, 0,

@@ -100,9 +100,6 @@ static const struct {
 	{ "an unknown parameter in options", { "user", "u", "database", "db",
 	    "options", "-c work_mem=1GB" }, "",
 	    "unsupported startup parameter in options: work_mem" },
-	{ "replication", { "user", "u", "database", "db", "replication",
-	    "database" }, "",
-	    "replication is not supported by this release" },
 	{ "a user name that is too long", { "user",
 	    "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu"
 	    "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu",
@@ -216,7 +213,7 @@ START_TEST(a_newer_protocol_is_negotiated)
 
 	session_start(&world, "");
 	client = session_connect(&world, 0);
-	bytes[7] = 2;			/* 3.2 */
+	bytes[7] = 3;			/* 3.3 */
 	send_bytes(client, bytes, length);
 	ck_assert_int_eq(receive_message(client, body, sizeof(body),
 	    &length), 'v');

@@ -84,12 +84,14 @@ START_TEST(authentication_requests)
 	write_authentication_ok(&writer);
 	write_authentication_cleartext(&writer);
 	write_authentication_md5(&writer, (const uint8_t *)"salt");
-	write_authentication_sasl(&writer);
+	write_authentication_sasl(&writer, false);
+	write_authentication_sasl(&writer, true);
 	write_authentication_sasl_continue(&writer, "a", 1);
 	write_authentication_sasl_final(&writer, "b", 1);
 	ck_written("R\0\0\0\10\0\0\0\0" "R\0\0\0\10\0\0\0\3"
 	    "R\0\0\0\14\0\0\0\5salt"
 	    "R\0\0\0\27\0\0\0\12SCRAM-SHA-256\0\0"
+	    "R\0\0\0\52\0\0\0\12SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"
 	    "R\0\0\0\11\0\0\0\13a" "R\0\0\0\11\0\0\0\14b");
 }
 END_TEST
@@ -97,7 +99,8 @@ END_TEST
 START_TEST(the_rest_of_a_login_reply)
 {
 	write_parameter_status(&writer, "a", "b");
-	write_backend_key_data(&writer, &(struct backend_key){ 1, 0xfffefdfc });
+	write_backend_key_data(&writer, &(struct backend_key){ .pid = 1,
+	    .secret = 0xfffefdfc });
 	write_ready_for_query(&writer, TRANSACTION_NONE);
 	write_command_complete(&writer, "SHOW");
 	ck_written("S\0\0\0\10a\0b\0" "K\0\0\0\14\0\0\0\1\377\376\375\374"
@@ -108,12 +111,13 @@ END_TEST
 START_TEST(what_goes_to_servers)
 {
 	write_ssl_request(&writer);
-	write_startup_begin(&writer);
+	write_startup_begin(&writer, PROTOCOL_3_0);
 	write_startup_parameter(&writer, "user", "u");
 	write_startup_end(&writer);
-	write_cancel_request(&writer, &(struct backend_key){ 2, 3 });
+	write_cancel_request(&writer, &(struct backend_key){ .pid = 2,
+	    .secret = 3 });
 	write_password(&writer, "pw");
-	write_sasl_initial_response(&writer, "xy", 2);
+	write_sasl_initial_response(&writer, SASL_MECHANISM, "xy", 2);
 	write_sasl_response(&writer, "z", 1);
 	write_sync(&writer);
 	write_terminate(&writer);
@@ -167,16 +171,30 @@ END_TEST
 
 START_TEST(reading_a_key)
 {
+	uint8_t bytes[4 + 257] = "\0\0\0\1\0\0\0\2x";
 	struct backend_key key;
 
-	ck_assert(read_backend_key_data(reader_of("\0\0\0\1\0\0\0\2", 8),
-	    &key));
+	for (size_t length = 0; length <= sizeof(bytes); length++) {
+		struct reader reader = reader_of(bytes, length);
+
+		ck_assert(read_backend_key(&reader, &key) ==
+		    (length >= 8 && length <= 4 + 256));
+		if (length >= 8 && length <= 4 + 256)
+			ck_assert_uint_eq(key.rest_length, length - 8);
+	}
 	ck_assert_uint_eq(key.pid, 1);
 	ck_assert_uint_eq(key.secret, 2);
-	ck_assert(!read_backend_key_data(reader_of("\0\0\0\1\0\0\0", 7),
-	    &key));
-	ck_assert(!read_backend_key_data(reader_of("\0\0\0\1\0\0\0\2\0", 9),
-	    &key));
+}
+END_TEST
+
+START_TEST(reading_what_is_spoken_instead)
+{
+	uint32_t version;
+
+	ck_assert(read_negotiation(reader_of("\0\3\0\2\0\0\0\0", 8),
+	    &version));
+	ck_assert_uint_eq(version, PROTOCOL_3_2);
+	ck_assert(!read_negotiation(reader_of("\0\3\0", 3), &version));
 }
 END_TEST
 
@@ -283,6 +301,7 @@ main(void)
 	tcase_add_loop_test(tests, reading_errors, 0,
 	    (int)(sizeof(errors) / sizeof(errors[0])));
 	tcase_add_test(tests, reading_a_key);
+	tcase_add_test(tests, reading_what_is_spoken_instead);
 	tcase_add_test(tests, reading_a_parameter);
 	tcase_add_test(tests, reading_the_state_of_a_transaction);
 	tcase_add_test(tests, reading_an_authentication_request);

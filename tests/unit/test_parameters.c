@@ -8,7 +8,7 @@
 
 static struct parameters *parameters;
 static struct parameter_values want, have;
-static char text[PARAMETERS_SETS_BYTES];
+static char text[64 * 1024];
 
 static void
 begin(void)
@@ -34,8 +34,22 @@ put(struct parameter_values *values, const char *name, const char *value)
 static const char *
 sets(void)
 {
-	parameters_write_sets(parameters, &want, &have, text, sizeof(text));
+	struct buffer out = { 0 };
+
+	ck_assert(parameters_write_sets(parameters, &want, &have, &out));
+	ck_assert_uint_lt(buffer_length(&out), sizeof(text));
+	if (buffer_length(&out) > 0)
+		memcpy(text, buffer_front(&out), buffer_length(&out));
+	text[buffer_length(&out)] = '\0';
+	buffer_clear(&out);
 	return text;
+}
+
+static const char *
+text_of(const struct parameter_values *values, const char *name)
+{
+	return parameters_text(parameters, values, parameters_index(
+	    parameters, name));
 }
 
 /* --- names --------------------------------------------------------------- */
@@ -142,14 +156,155 @@ START_TEST(the_longest_value_is_kept)
 }
 END_TEST
 
-START_TEST(a_value_that_is_too_long_is_left_out)
+/* One byte more than fits into a row. */
+static char *
+long_value(char fill)
 {
-	char value[PARAMETER_VALUE_BYTES + 1];
+	static char value[PARAMETER_VALUE_BYTES + 1];
 
-	memset(value, 'v', sizeof(value) - 1);
-	value[sizeof(value) - 1] = '\0';
-	put(&want, "application_name", value);
-	ck_assert_str_eq(want.values[4], "");
+	memset(value, fill, sizeof(value) - 1);
+	return value;
+}
+
+START_TEST(a_long_value_is_its_digest_in_a_row_and_a_text_here)
+{
+	put(&want, "search_path", long_value('a'));
+	put(&have, "search_path", long_value('a'));
+	ck_assert(parameter_is_long(want.values[6]));
+	ck_assert_str_eq(text_of(&want, "search_path"), long_value('a'));
+	ck_assert_str_eq(sets(), "");
+	put(&have, "search_path", long_value('b'));
+	ck_assert_int_eq(strncmp(sets(), "SET search_path=aaaa", 20), 0);
+	ck_assert_uint_eq(strlen(text), 16 + 128 + 1);
+}
+END_TEST
+
+START_TEST(what_looks_like_a_digest_is_none)
+{
+	char digest[PARAMETER_VALUE_BYTES];
+
+	put(&want, "search_path", long_value('a'));
+	snprintf(digest, sizeof(digest), "%.32s", want.values[6]);
+	put(&have, "search_path", digest);
+	ck_assert_str_eq(text_of(&have, "search_path"), digest);
+	ck_assert_str_ne(sets(), "");
+}
+END_TEST
+
+START_TEST(a_text_stays_as_long_as_a_set_that_has_it)
+{
+	struct parameter_set *one, *other;
+	char value[PARAMETER_VALUE_BYTES + 20];
+
+	put(&want, "search_path", long_value('a'));
+	parameters_seal(&want);
+	one = parameters_share(parameters, &want);
+	other = parameters_share(parameters, &want);
+	ck_assert_ptr_eq(one, other);
+	for (int i = 0; i < 2 * PARAMETER_TEXTS_RECENT; i++) {
+		snprintf(value, sizeof(value), "%s%d", long_value('b'), i);
+		put(&have, "search_path", value);
+	}
+	ck_assert_str_eq(text_of(&want, "search_path"), long_value('a'));
+	parameters_release(parameters, one);
+	ck_assert_str_eq(text_of(&want, "search_path"), long_value('a'));
+	parameters_release(parameters, other);
+	ck_assert_ptr_null(text_of(&want, "search_path"));
+}
+END_TEST
+
+/* The server's row has it from another worker. */
+START_TEST(a_digest_without_a_text_is_not_wanted)
+{
+	struct parameters *elsewhere = parameters_create(
+	    "IntervalStyle, search_path");
+	struct parameter_set *set;
+
+	parameters_put(elsewhere, &want, 6, long_value('a'));
+	put(&want, "TimeZone", "UTC");
+	parameters_seal(&want);
+	ck_assert_ptr_null(text_of(&want, "search_path"));
+	ck_assert_str_eq(sets(), "SET TimeZone='UTC';");
+	set = parameters_share(parameters, &want);
+	ck_assert_str_eq(set->values.values[2], "UTC");
+	ck_assert_str_eq(set->values.values[6], "");
+	parameters_release(parameters, set);
+	parameters_destroy(elsewhere);
+}
+END_TEST
+
+/* --- spelling ------------------------------------------------------------ */
+
+static const struct {
+	const char	*story;
+	const char	*name, *given, *canonical;
+	bool		 reported;
+	const char	*respelled;
+} spellings[] = {
+	{ "an encoding", "client_encoding", "utf-8", "UTF8", true, "UTF8" },
+	{ "a switch", "standard_conforming_strings", "true", "on", true,
+	    "on" },
+	{ "a whole DateStyle", "DateStyle", "mdy, iso", "ISO, MDY", true,
+	    "ISO, MDY" },
+	{ "half a DateStyle: the other half is the server's", "DateStyle",
+	    "german", "German, DMY", true, "german" },
+	{ "case alone", "TimeZone", "utc", "UTC", true, "utc" },
+	{ "names in quotes are what they are", "search_path", "A", "a", true,
+	    "A" },
+	{ "not reported", "IntervalStyle", "x", "y", false, "x" },
+};
+
+START_TEST(a_spelling_is_learned_once)
+{
+	int index = parameters_index(parameters, spellings[_i].name);
+
+	put(&want, spellings[_i].name, spellings[_i].given);
+	put(&have, spellings[_i].name, spellings[_i].canonical);
+	have.reported = spellings[_i].reported ? 1u << index : 0;
+	parameters_respell(parameters, &want);
+	ck_assert_str_eq(want.values[index], spellings[_i].given);
+	for (int i = 0; i < 3; i++)
+		parameters_learn(parameters, &want, &have);
+	parameters_respell(parameters, &want);
+	ck_assert_msg(strcmp(want.values[index], spellings[_i].respelled) ==
+	    0, "%s: %s", spellings[_i].story, want.values[index]);
+}
+END_TEST
+
+START_TEST(a_thousand_spellings_are_not_all_kept)
+{
+	char zone[32];
+
+	have.reported = ~0u;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(zone, sizeof(zone), "zone %d", i);
+		put(&want, "TimeZone", zone);
+		put(&have, "TimeZone", "UTC");
+		parameters_learn(parameters, &want, &have);
+	}
+	parameters_respell(parameters, &want);
+	ck_assert_str_eq(want.values[2], "UTC");
+	put(&want, "TimeZone", "zone 1");
+	parameters_respell(parameters, &want);
+	ck_assert_str_eq(want.values[2], "zone 1");
+}
+END_TEST
+
+/* Of search_path nobody has told it, and it has not asked for it. */
+START_TEST(a_client_takes_over_what_is_reported_or_its_own)
+{
+	put(&want, "TimeZone", "GMT");
+	put(&want, "IntervalStyle", "iso_8601");
+	put(&have, "TimeZone", "UTC");
+	put(&have, "DateStyle", "ISO, MDY");
+	put(&have, "IntervalStyle", "postgres");
+	put(&have, "search_path", "another_ones");
+	have.reported = 1u << 1 | 1u << 2;
+	parameters_adopt(parameters, &want, &have);
+	ck_assert_str_eq(want.values[1], "ISO, MDY");
+	ck_assert_str_eq(want.values[2], "UTC");
+	ck_assert_str_eq(want.values[5], "postgres");
+	ck_assert_str_eq(want.values[6], "");
 }
 END_TEST
 
@@ -257,6 +412,8 @@ static const struct {
 	{ "nothing wanted", "TimeZone", "", "UTC", "" },
 	{ "the server has it", "TimeZone", "UTC", "UTC", "" },
 	{ "case does not count", "DateStyle", "iso, mdy", "ISO, MDY", "" },
+	{ "it does where it may", "search_path", "\"A\"", "\"a\"",
+	    "SET search_path=\"A\";" },
 	{ "another value", "TimeZone", "GMT", "UTC", "SET TimeZone='GMT';" },
 	{ "the server's is not known", "TimeZone", "GMT", "",
 	    "SET TimeZone='GMT';" },
@@ -323,41 +480,45 @@ START_TEST(all_that_differs_goes_in_one_batch)
 }
 END_TEST
 
-START_TEST(the_longest_batch_fits)
+START_TEST(a_long_batch_is_whole)
 {
-	char list[2000] = "", name[80], value[PARAMETER_VALUE_BYTES];
-	struct parameters *many;
+	static char value[20001];
 
-	for (int i = 0; i < 11; i++) {
-		memset(name, 'a' + i, 63);
-		strcpy(name + 63, ",");
-		strcat(list, name);
-	}
-	many = parameters_create(list);
 	memset(value, '\'', sizeof(value) - 1);
-	value[sizeof(value) - 1] = '\0';
-	for (int i = 0; i < PARAMETERS_MOST; i++)
-		parameters_put(many, &want, i, value);
-	parameters_write_sets(many, &want, &have, text, sizeof(text));
-	ck_assert_uint_gt(strlen(text), PARAMETERS_MOST * 2 *
-	    (PARAMETER_VALUE_BYTES - 1));
-	ck_assert_uint_lt(strlen(text), sizeof(text));
-	ck_assert_int_eq(text[strlen(text) - 1], ';');
-	parameters_destroy(many);
+	put(&want, "application_name", value);
+	put(&want, "TimeZone", "UTC");
+	sets();
+	ck_assert_uint_eq(strlen(text), strlen("SET TimeZone='UTC';"
+	    "SET application_name='';") + 2 * strlen(value));
+	ck_assert_str_eq(text + strlen(text) - 3, "'';");
 }
 END_TEST
 
-START_TEST(what_the_server_did_not_report_is_assumed)
+/* That is PostgreSQL before 18 with search_path. */
+START_TEST(what_the_server_does_not_report_is_assumed)
 {
 	put(&want, "TimeZone", "UTC");
+	put(&want, "search_path", "mine");
 	put(&want, "IntervalStyle", "iso_8601");
 	put(&have, "TimeZone", "Etc/UTC");
+	put(&have, "search_path", "another_ones");
 	put(&have, "DateStyle", "ISO, MDY");
+	have.reported = 1u << 1 | 1u << 2;
 	parameters_assume(parameters, &want, &have);
 	ck_assert_str_eq(have.values[2], "Etc/UTC");
 	ck_assert_str_eq(have.values[5], "iso_8601");
+	ck_assert_str_eq(have.values[6], "mine");
 	ck_assert_str_eq(have.values[1], "ISO, MDY");
 	ck_assert_str_eq(have.values[0], "");
+}
+END_TEST
+
+START_TEST(what_was_not_set_is_not_assumed)
+{
+	put(&want, "search_path", "a; DROP TABLE t");
+	put(&have, "search_path", "another_ones");
+	parameters_assume(parameters, &want, &have);
+	ck_assert_str_eq(have.values[6], "another_ones");
 }
 END_TEST
 
@@ -377,7 +538,15 @@ main(void)
 	tcase_add_test(tests, too_many_names_and_names_too_long_are_left_out);
 	tcase_add_test(tests, a_value_replaces_the_one_before_wholly);
 	tcase_add_test(tests, the_longest_value_is_kept);
-	tcase_add_test(tests, a_value_that_is_too_long_is_left_out);
+	tcase_add_test(tests,
+	    a_long_value_is_its_digest_in_a_row_and_a_text_here);
+	tcase_add_test(tests, what_looks_like_a_digest_is_none);
+	tcase_add_test(tests, a_text_stays_as_long_as_a_set_that_has_it);
+	tcase_add_test(tests, a_digest_without_a_text_is_not_wanted);
+	tcase_add_loop_test(tests, a_spelling_is_learned_once, 0,
+	    ARRAY_LENGTH(spellings));
+	tcase_add_test(tests, a_thousand_spellings_are_not_all_kept);
+	tcase_add_test(tests, a_client_takes_over_what_is_reported_or_its_own);
 	tcase_add_test(tests,
 	    equal_values_have_equal_digests_and_others_do_not);
 	tcase_add_test_raise_signal(tests,
@@ -390,8 +559,9 @@ main(void)
 	tcase_add_loop_test(tests, what_is_set_and_how, 0,
 	    ARRAY_LENGTH(cases));
 	tcase_add_test(tests, all_that_differs_goes_in_one_batch);
-	tcase_add_test(tests, the_longest_batch_fits);
-	tcase_add_test(tests, what_the_server_did_not_report_is_assumed);
+	tcase_add_test(tests, a_long_batch_is_whole);
+	tcase_add_test(tests, what_the_server_does_not_report_is_assumed);
+	tcase_add_test(tests, what_was_not_set_is_not_assumed);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

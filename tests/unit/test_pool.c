@@ -105,6 +105,50 @@ START_TEST(the_server_that_this_worker_used_last_comes_first)
 }
 END_TEST
 
+START_TEST(a_server_whose_tls_is_here_comes_before_all_others)
+{
+	uint32_t rows[3], client = pool_world_add_client(&world, 1);
+
+	for (uint32_t i = 0; i < 3; i++) {
+		rows[i] = pool_world_add_server(&world, i);
+		pool_world_server(&world, rows[i])->tls_owner = i + 1;
+	}
+	/* Worker 2 used ours last, and we have used that of worker 0. */
+	atomic_store(&pool_world_server(&world, rows[1])->worker, 2);
+	atomic_store(&pool_world_server(&world, rows[0])->worker, 1);
+	ck_assert_uint_eq(pool_world_take(&world, client, WORLD_NOW),
+	    rows[1]);
+	/* Then what we watch already, then the most recent one. */
+	client = pool_world_add_client(&world, 1);
+	ck_assert_uint_eq(pool_world_take(&world, client, WORLD_NOW),
+	    rows[0]);
+	client = pool_world_add_client(&world, 1);
+	ck_assert_uint_eq(pool_world_take(&world, client, WORLD_NOW),
+	    rows[2]);
+}
+END_TEST
+
+START_TEST(its_owner_closes_an_idle_server_whoever_watches_it)
+{
+	uint32_t row = pool_world_add_server(&world, 0);
+	struct pool_caller owner = worker(1), other = worker(2);
+
+	pool_world_server(&world, row)->tls_owner = 2;
+	ck_assert(!pool_close_idle(&other, row));
+	ck_assert(pool_close_idle(&owner, row));
+	ck_assert_int_eq(server_phase(row), SERVER_CLOSING);
+	ck_assert_uint_eq(pool_world_server(&world, row)->worker, 1);
+	ck_assert(!pool_close_idle(&owner, row));
+	pool_end_close(&owner, row);
+	/* One that is used it leaves alone. */
+	row = pool_world_add_server(&world, 0);
+	pool_world_server(&world, row)->tls_owner = 2;
+	ck_assert_uint_eq(pool_world_take(&world,
+	    pool_world_add_client(&world, 0), WORLD_NOW), row);
+	ck_assert(!pool_close_idle(&owner, row));
+}
+END_TEST
+
 START_TEST(then_the_server_used_most_recently)
 {
 	uint32_t last;
@@ -1190,6 +1234,10 @@ main(void)
 	tcase_add_test(tests, without_a_server_a_client_waits);
 	tcase_add_test(tests,
 	    the_server_that_this_worker_used_last_comes_first);
+	tcase_add_test(tests,
+	    a_server_whose_tls_is_here_comes_before_all_others);
+	tcase_add_test(tests,
+	    its_owner_closes_an_idle_server_whoever_watches_it);
 	tcase_add_test(tests, then_the_server_used_most_recently);
 	tcase_add_test(tests, round_robin_takes_the_one_that_is_idle_longest);
 	tcase_add_test(tests,

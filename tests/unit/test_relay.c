@@ -241,7 +241,7 @@ START_TEST(an_unknown_message_ends_the_client)
 	expect_talk(client, "CZ(T)");
 	send_talk(client, "y");
 	expect_fatal(client, "unknown pkt");
-	expect_goodbye(server);
+	expect_talk(server, "Q(ROLLBACK)");
 }
 END_TEST
 
@@ -253,7 +253,7 @@ START_TEST(a_length_that_cannot_be_ends_the_client)
 	expect_talk(client, "CZ(T)");
 	send_bytes(client, "Q\0\0\0\3", 5);
 	expect_fatal(client, "bad packet header: '5100000003'");
-	expect_goodbye(server);
+	expect_talk(server, "Q(ROLLBACK)");
 }
 END_TEST
 

@@ -1244,6 +1244,81 @@ START_TEST(what_the_dead_used_is_closed_by_the_heir)
 }
 END_TEST
 
+static uint32_t
+add_tls_server(uint32_t watcher, uint32_t owner)
+{
+	uint32_t row = pool_world_add_server(&world, watcher);
+
+	server_at(row)->tls_owner = owner + 1;
+	return row;
+}
+
+/* Nobody can use it any more, whoever watches it. */
+START_TEST(idle_servers_whose_tls_died_are_closed)
+{
+	uint32_t own = add_tls_server(DEAD, DEAD);
+	uint32_t lent = add_tls_server(1, DEAD);
+	uint32_t other = add_tls_server(DEAD, 1);
+	struct pool_caller heir = worker(3), watcher = worker(1);
+
+	repair();
+	ck_assert_uint_eq(server_at(own)->phase, SERVER_CLOSING);
+	ck_assert_uint_eq(server_at(own)->worker, 3);
+	ck_assert_uint_eq(server_at(lent)->phase, SERVER_CLOSING);
+	ck_assert_uint_eq(server_at(lent)->worker, 1);
+	ck_assert_uint_eq(server_at(own)->orphaned, 1);
+	ck_assert_uint_eq(server_at(lent)->orphaned, 1);
+	/* Its owner lives. */
+	ck_assert_uint_eq(server_at(other)->phase, SERVER_IDLE);
+	ck_assert_uint_eq(server_at(other)->orphaned, 0);
+	ck_assert_uint_eq(pool_world_row(&world)->closing_count, 2);
+	ck_assert_int_eq(pool_adopt(&heir, own), POOL_LEGACY_CLOSE);
+	ck_assert_int_eq(pool_adopt(&watcher, lent), POOL_LEGACY_CLOSE);
+	pool_end_close(&heir, own);
+	pool_end_close(&watcher, lent);
+	ck_assert_uint_eq(pool_world_row(&world)->server_count, 1);
+	check_all();
+}
+END_TEST
+
+START_TEST(a_letter_says_that_an_idle_server_lost_its_tls)
+{
+	uint32_t lent = add_tls_server(1, DEAD);
+	struct mail letter;
+
+	repair();
+	ck_assert_uint_eq(mailbox_collect(world.segment, 1, &letter, 1), 1);
+	ck_assert_uint_eq(letter.kind, MAIL_ADOPT);
+	ck_assert_uint_eq(letter.row, lent);
+}
+END_TEST
+
+/* Its worker sees the end of it; it goes to nobody else. */
+START_TEST(a_server_in_use_whose_tls_died_is_closed_after_it)
+{
+	uint32_t lent = add_tls_server(1, DEAD), next;
+	uint32_t client = pool_world_add_client(&world, 1);
+
+	ck_assert_uint_eq(pool_world_take(&world, client, WORLD_NOW), lent);
+	repair();
+	ck_assert_uint_eq(server_at(lent)->phase, SERVER_ACTIVE);
+	ck_assert_uint_eq(server_at(lent)->orphaned, 1);
+	part(lent);
+	ck_assert_int_eq(pool_world_give_back(&world, lent, WORLD_NOW,
+	    &next), POOL_CLOSE);
+}
+END_TEST
+
+START_TEST(what_was_promised_to_the_dead_is_closed_if_its_tls_died)
+{
+	i_was_given_one();
+	server_at(server)->tls_owner = DEAD + 1;
+	repair();
+	ck_assert_uint_eq(server_at(server)->phase, SERVER_CLOSING);
+	ck_assert_uint_eq(client_at(theirs)->phase, CLIENT_WAITING);
+}
+END_TEST
+
 /* Nothing was sent on it yet, so it can go to the next. */
 START_TEST(what_was_promised_to_the_dead_goes_to_the_next_in_the_queue)
 {
@@ -1735,6 +1810,12 @@ main(void)
 	tcase_add_test(tests, what_the_dead_used_is_closed_by_the_heir);
 	tcase_add_test(tests,
 	    what_was_promised_to_the_dead_goes_to_the_next_in_the_queue);
+	tcase_add_test(tests, idle_servers_whose_tls_died_are_closed);
+	tcase_add_test(tests, a_letter_says_that_an_idle_server_lost_its_tls);
+	tcase_add_test(tests,
+	    a_server_in_use_whose_tls_died_is_closed_after_it);
+	tcase_add_test(tests,
+	    what_was_promised_to_the_dead_is_closed_if_its_tls_died);
 	tcase_add_test(tests, the_dead_wait_no_more);
 	tcase_add_test(tests,
 	    a_server_that_waited_for_the_cancel_of_the_dead_is_free_to_go);

@@ -47,7 +47,7 @@ static bool
 server_first(const char *message)
 {
 	return scram_server_first(&server, message, strlen(message), &secret,
-	    SERVER_NONCE, &writer);
+	    SERVER_NONCE, NULL, &writer);
 }
 
 static bool
@@ -71,6 +71,7 @@ static void
 begin_client(void)
 {
 	memset(&client, 0, sizeof(client));
+	strcpy(client.binding, "biws");
 	strcpy(client.first, BARE);
 	client.first_length = sizeof(BARE) - 1;
 	client.nonce_length = sizeof(CLIENT_NONCE) - 1;
@@ -207,7 +208,7 @@ END_TEST
 START_TEST(a_nul_inside_a_message_is_refused)
 {
 	ck_assert(!scram_server_first(&server, "n,,n=,r=a\0c", 11, &secret,
-	    SERVER_NONCE, &writer));
+	    SERVER_NONCE, NULL, &writer));
 	ck_assert(server_first("n,,n=,r=abc"));
 	ck_assert(!scram_server_final(&server, "c=biws\0", 7, &secret, &keys,
 	    &writer));
@@ -229,6 +230,73 @@ START_TEST(a_message_may_be_so_long_and_no_longer)
 	    strlen(SERVER_NONCE));
 	message[SCRAM_MESSAGE_MOST] = 'x';
 	ck_assert(!server_first(message));
+}
+END_TEST
+
+/*
+ * What binds a login to its connection: the digest here is "digest", and in
+ * base64 "p=tls-server-end-point,,digest" is BOUND_TEXT.
+ */
+#define BOUND_TEXT "cD10bHMtc2VydmVyLWVuZC1wb2ludCwsZGlnZXN0"
+
+static const struct {
+	const char		*story;
+	enum scram_binding_kind	 kind;
+	const char		*message;
+	const char		*problem;	/* NULL: fine */
+	const char		*binding;
+} bound_firsts[] = {
+	{ "bound", SCRAM_BOUND, "p=tls-server-end-point,,n=,r=abc", NULL,
+	  BOUND_TEXT },
+	{ "offered, and the client cannot", SCRAM_BINDABLE, "n,,n=,r=abc",
+	  NULL, "biws" },
+	{ "offered, and the client was not told", SCRAM_BINDABLE,
+	  "y,,n=,r=abc",
+	  "client did not see that channel binding was offered", NULL },
+	{ "not offered, and the client could", SCRAM_UNBOUND, "y,,n=,r=abc",
+	  NULL, "eSws" },
+	{ "bound, but not chosen", SCRAM_BINDABLE,
+	  "p=tls-server-end-point,,n=,r=abc",
+	  "client requires channel binding", NULL },
+	{ "chosen, but not bound", SCRAM_BOUND, "n,,n=,r=abc",
+	  "client chose channel binding but does not bind", NULL },
+	{ "chosen, but not bound, as if not offered", SCRAM_BOUND,
+	  "y,,n=,r=abc", "client chose channel binding but does not bind",
+	  NULL },
+	{ "bound to something else", SCRAM_BOUND,
+	  "p=tls-unique,,n=,r=abcdefghijklmno",
+	  "unsupported SCRAM channel binding", NULL },
+	{ "bound to the beginning of it", SCRAM_BOUND,
+	  "p=tls-server-end,,n=,r=abcdefghi",
+	  "unsupported SCRAM channel binding", NULL },
+	{ "bound to more than it", SCRAM_BOUND,
+	  "p=tls-server-end-point-2,,n=,r=abc",
+	  "unsupported SCRAM channel binding", NULL },
+	{ "bound, and cut off", SCRAM_BOUND, "p=tls-server-end-point,",
+	  "unsupported SCRAM channel binding", NULL },
+	{ "bound to nothing", SCRAM_BOUND, "p=,,",
+	  "unsupported SCRAM channel binding", NULL },
+	{ "bound, as somebody else", SCRAM_BOUND,
+	  "p=tls-server-end-point,a=root,n=,r=abc",
+	  "client uses an authorization identity", NULL },
+	{ "bound, without a nonce", SCRAM_BOUND,
+	  "p=tls-server-end-point,,n=", "malformed SCRAM message", NULL },
+};
+
+START_TEST(first_messages_of_clients_that_may_bind)
+{
+	const struct scram_binding binding = { bound_firsts[_i].kind,
+	    (const uint8_t *)"digest", 6 };
+	const char *message = bound_firsts[_i].message;
+	bool good = scram_server_first(&server, message, strlen(message),
+	    &secret, SERVER_NONCE, &binding, &writer);
+
+	ck_assert_msg(good == (bound_firsts[_i].problem == NULL), "%s",
+	    bound_firsts[_i].story);
+	if (good)
+		ck_assert_str_eq(server.binding, bound_firsts[_i].binding);
+	else
+		ck_assert_str_eq(server.problem, bound_firsts[_i].problem);
 }
 END_TEST
 
@@ -413,11 +481,11 @@ log_in(const char *password, const struct scram_keys *known)
 	char nonce[SCRAM_NONCE_SIZE], message[2048];
 
 	ck_assert(scram_make_nonce(nonce));
-	ck_assert(scram_client_first(&client, nonce, &writer));
+	ck_assert(scram_client_first(&client, nonce, NULL, &writer));
 	strcpy(message, written());
 	ck_assert(scram_make_nonce(nonce));
 	ck_assert(scram_server_first(&server, message, strlen(message),
-	    &secret, nonce, &writer));
+	    &secret, nonce, NULL, &writer));
 	strcpy(message, written());
 	ck_assert(scram_client_final(&client, message, strlen(message),
 	    password, known, &writer));
@@ -430,6 +498,44 @@ log_in(const char *password, const struct scram_keys *known)
 	    strlen(message)), SCRAM_GENUINE);
 	return true;
 }
+
+/* Another certificate, or its absence, is another c=. */
+START_TEST(a_binding_to_another_certificate_is_refused)
+{
+	static const char *const theirs[] = { "digest", "digesu", "diges",
+	    "digests" };
+	static const uint8_t longest[SCRAM_BINDING_MOST] = { 1 };
+	struct scram_binding ours = { SCRAM_BOUND,
+	    (const uint8_t *)"digest", 6 };
+	char message[2048];
+
+	for (unsigned i = 0; i <= ARRAY_LENGTH(theirs); i++) {
+		struct scram_binding other = { SCRAM_BOUND, longest,
+		    sizeof(longest) };
+
+		if (i < ARRAY_LENGTH(theirs)) {
+			other.data = (const uint8_t *)theirs[i];
+			other.length = strlen(theirs[i]);
+		}
+		ck_assert(scram_client_first(&client, CLIENT_NONCE, &other,
+		    &writer));
+		strcpy(message, written());
+		ck_assert(scram_server_first(&server, message,
+		    strlen(message), &secret, SERVER_NONCE, &ours, &writer));
+		strcpy(message, written());
+		ck_assert(scram_client_final(&client, message,
+		    strlen(message), "pencil", NULL, &writer));
+		strcpy(message, written());
+		ck_assert(scram_server_final(&server, message,
+		    strlen(message), &secret, &keys, &writer) == (i == 0));
+		if (i > 0)
+			ck_assert_str_eq(server.problem,
+			    "unexpected SCRAM channel binding");
+		else
+			(void)written();
+	}
+}
+END_TEST
 
 START_TEST(both_sides_agree)
 {
@@ -494,6 +600,9 @@ main(void)
 	    (int)ARRAY_LENGTH(secrets));
 	tcase_add_loop_test(tests, first_messages_of_clients, 0,
 	    (int)ARRAY_LENGTH(firsts));
+	tcase_add_loop_test(tests, first_messages_of_clients_that_may_bind,
+	    0, (int)ARRAY_LENGTH(bound_firsts));
+	tcase_add_test(tests, a_binding_to_another_certificate_is_refused);
 	tcase_add_test(tests, a_nul_inside_a_message_is_refused);
 	tcase_add_test(tests, a_message_may_be_so_long_and_no_longer);
 	tcase_add_loop_test(tests, last_messages_of_clients, 0,

@@ -149,10 +149,10 @@ START_TEST(a_set_that_fails_ends_the_client_and_the_server)
 }
 END_TEST
 
-/* The value is too long to be kept: nobody may take it for the old one. */
-START_TEST(a_value_too_long_to_keep_is_not_taken_for_the_old_one)
+START_TEST(a_long_value_follows_its_client)
 {
 	char text[300] = "S(search_path=";
+	char sets[300] = "Q(SET search_path=";
 	int other;
 
 	start("default_pool_size = 1\n"
@@ -164,8 +164,8 @@ START_TEST(a_value_too_long_to_keep_is_not_taken_for_the_old_one)
 	expect_talk(server, "Q(select 1)");
 	send_talk(server, "CZ");
 	expect_talk(other, "CZ");
-	memset(text + 14, 'x', 200);
-	strcpy(text + 214, ")CZ");
+	memset(text + strlen(text), 'x', 200);
+	strcat(text, ")CZ");
 	send_talk(client, "Q(set)");
 	expect_talk(server, "Q(set)");
 	send_talk(server, text);
@@ -173,6 +173,66 @@ START_TEST(a_value_too_long_to_keep_is_not_taken_for_the_old_one)
 	session_settle(&world);
 	send_talk(other, "Q(select 2)");
 	expect_query(server, "SET search_path=public;");
+	send_talk(server, "S(search_path=public)CZ");
+	expect_talk(server, "Q(select 2)");
+	send_talk(server, "CZ");
+	expect_talk(other, "CZ");
+	send_talk(client, "Q(select 3)");
+	memset(sets + strlen(sets), 'x', 200);
+	strcat(sets, ";");
+	expect_query(server, sets + 2);
+	text[strlen(text) - 2] = '\0';
+	send_talk(server, text);
+	send_talk(server, "CZ");
+	expect_talk(server, "Q(select 3)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
+/* PostgreSQL before 18 does not report search_path. */
+START_TEST(what_is_not_reported_is_set_for_each_client)
+{
+	int one, other;
+
+	start("default_pool_size = 1\n"
+	    "track_extra_parameters = search_path");
+	one = login_with("search_path", "a");
+	other = login_with("search_path", "b");
+	for (int i = 0; i < 2; i++) {
+		send_talk(one, "Q(select 1)");
+		expect_query(server, "SET search_path=a;");
+		send_talk(server, "CZ");
+		expect_talk(server, "Q(select 1)");
+		send_talk(server, "CZ");
+		expect_talk(one, "CZ");
+		session_query(one, server);
+		send_talk(other, "Q(select 2)");
+		expect_query(server, "SET search_path=b;");
+		send_talk(server, "CZ");
+		expect_talk(server, "Q(select 2)");
+		send_talk(server, "CZ");
+		expect_talk(other, "CZ");
+	}
+}
+END_TEST
+
+/* Nobody after the first is told to set what the server has already. */
+START_TEST(a_spelling_is_learned_from_the_server)
+{
+	int one, other;
+
+	start("default_pool_size = 1");
+	one = login_with("client_encoding", "utf-8");
+	send_talk(one, "Q(select 1)");
+	expect_query(server, "SET client_encoding='utf-8';");
+	send_talk(server, "CZ");
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(one, "CZ");
+	session_query(one, server);
+	other = login_with("client_encoding", "utf-8");
+	session_query(other, server);
 }
 END_TEST
 
@@ -466,12 +526,12 @@ END_TEST
 
 START_TEST(an_old_server_is_closed_when_it_comes_back)
 {
-	start("server_lifetime = 0.05");
+	start("server_lifetime = 0.5");
 	send_talk(client, "Q(begin)");
 	expect_talk(server, "Q(begin)");
 	send_talk(server, "CZ(T)");
 	expect_talk(client, "CZ(T)");
-	usleep(60 * 1000);
+	usleep(550 * 1000);
 	session_settle(&world);
 	expect_silence(server);
 	send_talk(client, "Q(commit)");
@@ -501,7 +561,7 @@ END_TEST
 
 START_TEST(a_reset_that_is_never_answered_is_given_up)
 {
-	start("server_connect_timeout = 0.1\npool_mode = session");
+	start("server_connect_timeout = 0.5\npool_mode = session");
 	session_query(client, server);
 	close(client);
 	expect_query(server, "DISCARD ALL");
@@ -511,7 +571,7 @@ END_TEST
 
 START_TEST(a_check_that_is_never_answered_costs_the_client_nothing)
 {
-	start("server_connect_timeout = 0.1\nserver_check_delay = 0\n"
+	start("server_connect_timeout = 0.5\nserver_check_delay = 0\n"
 	    "default_pool_size = 1");
 	usleep(2000);
 	send_talk(client, "Q(mine)");
@@ -540,7 +600,9 @@ main(void)
 	tcase_add_test(tests, settings_that_are_not_tracked_pass_through);
 	tcase_add_test(tests, a_set_that_fails_ends_the_client_and_the_server);
 	tcase_add_test(tests,
-	    a_value_too_long_to_keep_is_not_taken_for_the_old_one);
+	    a_long_value_follows_its_client);
+	tcase_add_test(tests, what_is_not_reported_is_set_for_each_client);
+	tcase_add_test(tests, a_spelling_is_learned_from_the_server);
 	tcase_add_test(tests, an_idle_server_is_asked_before_its_use);
 	tcase_add_test(tests, the_default_check_is_an_empty_query);
 	tcase_add_loop_test(tests,

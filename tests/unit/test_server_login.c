@@ -179,7 +179,8 @@ first_exchange(uint8_t *text, size_t size)
 	ck_assert_str_eq(initial.mechanism, "SCRAM-SHA-256");
 	writer_u32(&raw, AUTHENTICATION_SASL_CONTINUE);
 	ck_assert(scram_server_first(&server, initial.data.at,
-	    reader_left(&initial.data), &secret, "servernonce", &raw));
+	    reader_left(&initial.data), &secret, "servernonce", NULL,
+	    &raw));
 	return raw.used;
 }
 
@@ -313,6 +314,62 @@ START_TEST(a_hostile_iteration_count)
 }
 END_TEST
 
+/*
+ * The header is "n", "y" or "p=tls-server-end-point", and c= is the same in
+ * base64, with the digest behind it.
+ */
+static const struct {
+	const char	*story;
+	const char	*digest;	/* NULL: no TLS */
+	bool		 offers_plus;
+	const char	*mechanism, *header, *binding;
+} bindings[] = {
+	{ "no TLS", NULL, true, "SCRAM-SHA-256", "n,,", "c=biws" },
+	{ "no TLS, and nothing to bind to", NULL, false, "SCRAM-SHA-256",
+	    "n,,", "c=biws" },
+	{ "TLS, and somebody has taken out the better one", "digest", false,
+	    "SCRAM-SHA-256", "y,,", "c=eSws" },
+	{ "TLS", "digest", true, "SCRAM-SHA-256-PLUS",
+	    "p=tls-server-end-point,,",
+	    "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsZGlnZXN0" },
+};
+
+START_TEST(scram_is_bound_to_tls_where_both_sides_can)
+{
+	static const char without[] = "\0\0\0\12SCRAM-SHA-256\0\0";
+	const char *mechanism = bindings[_i].mechanism;
+	const uint8_t *at = memory + 5;
+	char first[256], next[512];
+	size_t length;
+	const char *nonce;
+
+	prepare("pencil", NULL);
+	if (bindings[_i].digest != NULL)
+		server_login_bind(login, (const uint8_t *)bindings[_i].digest,
+		    strlen(bindings[_i].digest));
+	ck_assert_int_eq(bindings[_i].offers_plus ? ASK(SASL) :
+	    ask(without, sizeof(without) - 1), SERVER_LOGIN_MORE);
+	ck_assert_str_eq((const char *)at, mechanism);
+	at += strlen(mechanism) + 1 + 4;
+	length = answer.used - (size_t)(at - memory);
+	ck_assert_uint_lt(length, sizeof(first));
+	memcpy(first, at, length);
+	first[length] = '\0';
+	ck_assert_msg(strncmp(first, bindings[_i].header,
+	    strlen(bindings[_i].header)) == 0, "%s: %s", bindings[_i].story,
+	    first);
+	nonce = strstr(first, "r=") + 2;
+	length = (size_t)snprintf(next, sizeof(next), "%c%c%c%cr=%smore,"
+	    "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", 0, 0, 0, 11, nonce);
+	ck_assert_int_eq(ask(next, length), SERVER_LOGIN_MORE);
+	memory[answer.used] = '\0';
+	ck_assert_msg(strncmp((const char *)memory + 5, bindings[_i].binding,
+	    strlen(bindings[_i].binding)) == 0 && memory[5 +
+	    strlen(bindings[_i].binding)] == ',', "%s: %s",
+	    bindings[_i].story, (const char *)memory + 5);
+}
+END_TEST
+
 START_TEST(no_room_for_the_answer_fails)
 {
 	prepare("pencil", NULL);
@@ -354,6 +411,9 @@ main(void)
 	tcase_add_test(tests, a_server_that_does_not_know_the_secret);
 	tcase_add_test(tests, a_final_message_without_a_signature);
 	tcase_add_test(tests, a_hostile_iteration_count);
+	tcase_add_loop_test(tests,
+	    scram_is_bound_to_tls_where_both_sides_can, 0,
+	    ARRAY_LENGTH(bindings));
 	tcase_add_test(tests, no_room_for_the_answer_fails);
 	tcase_add_test_raise_signal(tests,
 	    asking_on_after_the_verdict_aborts, SIGABRT);

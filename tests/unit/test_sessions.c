@@ -253,7 +253,7 @@ START_TEST(a_cancel_may_come_to_any_worker)
 	uint64_t key = world.segment->cancel_keys[0];
 
 	write_cancel_request(&writer, &(struct backend_key){
-	    (uint32_t)(key >> 32), (uint32_t)key });
+	    .pid = (uint32_t)(key >> 32), .secret = (uint32_t)key });
 	send_talk(first, "Q");
 	expect_talk(server, "Q");
 	request = session_connect(&world, 1);

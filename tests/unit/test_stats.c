@@ -148,6 +148,54 @@ START_TEST(a_row_beyond_the_table_aborts)
 }
 END_TEST
 
+static const struct {
+	const char	*story;
+	uint64_t	 usec;
+	unsigned	 class;
+} spans[] = {
+	{ "nothing", 0, 0 },
+	{ "the bound itself belongs to its class", 64, 0 },
+	{ "one more does not", 65, 1 },
+	{ "the next bound", 128, 1 },
+	{ "a millisecond", 1000, 4 },
+	{ "a second", 1000000, 14 },
+	{ "the last bound", UINT64_C(64) << 20, 20 },
+	{ "what is above it", (UINT64_C(64) << 20) + 1, 21 },
+	{ "for ever", UINT64_MAX, 21 },
+};
+
+START_TEST(what_takes_time_belongs_to_a_class)
+{
+	ck_assert_msg(stats_class(spans[_i].usec) == spans[_i].class,
+	    "%s: %u", spans[_i].story, stats_class(spans[_i].usec));
+}
+END_TEST
+
+START_TEST(classes_are_summed_over_workers_and_forgotten_with_the_pool)
+{
+	uint64_t counts[STATS_CLASSES];
+
+	stats_time(stats_of(segment, 0, pool), TIMING_query, STAT_query_time,
+	    1000);
+	stats_time(stats_of(segment, 2, pool), TIMING_query, STAT_query_time,
+	    1024);
+	stats_time(stats_of(segment, 2, pool), TIMING_wait, STAT_wait_time,
+	    -5);
+	stats_classes(segment, pool, TIMING_query, counts);
+	ck_assert_uint_eq(counts[4], 2);
+	stats_classes(segment, pool, TIMING_wait, counts);
+	ck_assert_uint_eq(counts[0], 1);
+	stats_classes(segment, pool, TIMING_transaction, counts);
+	ck_assert_uint_eq(counts[0], 0);
+	stats_total(segment, pool, &totals);
+	ck_assert_uint_eq(totals.counters[STAT_query_time], 2024);
+	ck_assert_uint_eq(totals.counters[STAT_wait_time], 0);
+	stats_retire(segment, pool);
+	stats_classes(segment, pool, TIMING_query, counts);
+	ck_assert_uint_eq(counts[4], 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -165,6 +213,10 @@ main(void)
 	tcase_add_test(tests, averages_go_back_to_the_snapshot_before_the_last);
 	tcase_add_test(tests, a_writer_that_died_half_way_stops_no_reader);
 	tcase_add_test(tests, readers_see_one_snapshot_or_the_other);
+	tcase_add_loop_test(tests, what_takes_time_belongs_to_a_class, 0,
+	    (int)ARRAY_LENGTH(spans));
+	tcase_add_test(tests,
+	    classes_are_summed_over_workers_and_forgotten_with_the_pool);
 	tcase_add_test_raise_signal(tests,
 	    a_row_beyond_the_table_aborts, SIGABRT);
 	suite_add_tcase(suite, tests);

@@ -1,0 +1,202 @@
+#include "admin/binary.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/reader.h"
+
+/* Longest text of a number that is looked at. */
+#define DIGITS_MOST 40
+
+static bool
+add_number(struct buffer *out, uint64_t value, unsigned size)
+{
+	uint8_t bytes[8];
+
+	for (unsigned i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(value >> 8 * (size - 1 - i));
+	return buffer_append(out, bytes, size);
+}
+
+static bool
+add_float(struct buffer *out, double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return add_number(out, bits, 8);
+}
+
+/*
+ * numeric.c of PostgreSQL: number of digits, weight of the first, sign,
+ * scale, then digits to the base of 10,000.  Reports have whole numbers.
+ */
+static bool
+add_numeric(struct buffer *out, const char *text)
+{
+	bool negative = *text == '-';
+	uint64_t value = strtoull(text + negative, NULL, 10);
+	uint16_t digits[5], count = 0, used = 0;
+
+	for (; value > 0; value /= 10000)
+		digits[count++] = (uint16_t)(value % 10000);
+	while (used < count && digits[used] == 0)
+		used++;				/* no zeros at the end */
+	if (!add_number(out, (uint64_t)(count - used), 2) ||
+	    !add_number(out, count == 0 ? 0 : (uint64_t)(count - 1), 2) ||
+	    !add_number(out, negative ? 0x4000 : 0, 2) ||
+	    !add_number(out, 0, 2))
+		return false;
+	for (uint16_t i = count; i > used; i--)
+		if (!add_number(out, digits[i - 1], 2))
+			return false;
+	return true;
+}
+
+static unsigned
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	if (c >= 'a' && c <= 'f')
+		return (unsigned)(c - 'a') + 10;
+	return c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10 : 0;
+}
+
+static bool
+add_bytes(struct buffer *out, const char *text, size_t length)
+{
+	for (size_t i = 2; i + 1 < length; i += 2)
+		if (!add_number(out, hex_value(text[i]) << 4 |
+		    hex_value(text[i + 1]), 1))
+			return false;
+	return true;
+}
+
+bool
+binary_encode(uint32_t type, const char *text, size_t length,
+    struct buffer *out)
+{
+	char digits[DIGITS_MOST];
+
+	snprintf(digits, sizeof(digits), "%.*s", length < DIGITS_MOST ?
+	    (int)length : DIGITS_MOST - 1, length == 0 ? "" : text);
+	switch (type) {
+	case BINARY_BOOL:
+		return add_number(out, digits[0] == 't' || digits[0] == '1',
+		    1);
+	case BINARY_INT4:
+		return add_number(out, (uint64_t)strtoll(digits, NULL, 10),
+		    4);
+	case BINARY_INT8:
+		return add_number(out, (uint64_t)strtoll(digits, NULL, 10),
+		    8);
+	case BINARY_FLOAT8:
+		return add_float(out, strtod(digits, NULL));
+	case BINARY_NUMERIC:
+		return add_numeric(out, digits);
+	case BINARY_BYTEA:
+		return add_bytes(out, text, length);
+	default:
+		return length == 0 || buffer_append(out, text, length);
+	}
+}
+
+static uint64_t
+read_number(const uint8_t *bytes, size_t length)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < length; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+static void
+decode_float(const uint8_t *bytes, size_t length, char *text)
+{
+	uint64_t bits = read_number(bytes, length);
+	uint32_t half = (uint32_t)bits;
+	double value;
+	float single;
+
+	if (length == 8)
+		memcpy(&value, &bits, sizeof(value));
+	else {
+		memcpy(&single, &half, sizeof(single));
+		value = (double)single;
+	}
+	snprintf(text, BINARY_TEXT_BYTES, "%.17g", value);
+}
+
+static void
+decode_integer(const uint8_t *bytes, size_t length, char *text)
+{
+	uint64_t value = read_number(bytes, length);
+	int64_t number = length == 2 ? (int16_t)value : length == 4 ?
+	    (int32_t)value : (int64_t)value;
+
+	snprintf(text, BINARY_TEXT_BYTES, "%" PRId64, number);
+}
+
+/* Whole numbers as far as they fit; the rest of the digits is a fraction. */
+static bool
+decode_numeric(const uint8_t *bytes, size_t length, char *text)
+{
+	struct reader reader = reader_of(bytes, length);
+	uint16_t count = reader_u16(&reader);
+	int weight = (int16_t)reader_u16(&reader);
+	uint16_t sign = reader_u16(&reader);
+	double value = 0, place = 1;
+
+	reader_u16(&reader);
+	if (weight < -8 || weight > 8 || count > 32)
+		return false;
+	for (int i = 0; i < weight; i++)
+		place *= 10000;
+	for (int i = 0; i > weight; i--)
+		place /= 10000;
+	for (uint16_t i = 0; i < count; i++, place /= 10000)
+		value += place * reader_u16(&reader);
+	snprintf(text, BINARY_TEXT_BYTES, "%.17g", sign == 0x4000 ? -value :
+	    value);
+	return reader_done(&reader);
+}
+
+static size_t
+size_of(uint32_t type)
+{
+	switch (type) {
+	case BINARY_BOOL:
+		return 1;
+	case BINARY_INT2:
+		return 2;
+	case BINARY_INT4:
+	case BINARY_FLOAT4:
+		return 4;
+	case BINARY_INT8:
+	case BINARY_FLOAT8:
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+bool
+binary_decode(uint32_t type, const uint8_t *bytes, size_t length,
+    char text_out[BINARY_TEXT_BYTES])
+{
+	if (type == BINARY_NUMERIC)
+		return decode_numeric(bytes, length, text_out);
+	if (length == 0 || length != size_of(type))
+		return false;
+	if (type == BINARY_BOOL)
+		strcpy(text_out, bytes[0] != 0 ? "t" : "f");
+	else if (type == BINARY_FLOAT4 || type == BINARY_FLOAT8)
+		decode_float(bytes, length, text_out);
+	else
+		decode_integer(bytes, length, text_out);
+	return true;
+}

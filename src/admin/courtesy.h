@@ -1,0 +1,15 @@
+/*
+ * What drivers say by themselves, before and after what they are asked to
+ * do: BEGIN, COMMIT, DISCARD ALL, SET of PostgreSQL's parameters …  It is
+ * answered as PostgreSQL would and changes nothing here, so everybody may.
+ */
+#ifndef ADMIN_COURTESY_H
+#define ADMIN_COURTESY_H
+
+#include "admin/run.h"
+#include "admin/sql_text.h"
+
+/* False: it is none of these, and nothing was appended. */
+bool courtesy_run(struct run *run, struct sql_span statement);
+
+#endif

@@ -1,0 +1,26 @@
+-- session: what belongs to a session stays in it.
+prepare twice(int) as select $1 * 2 as twice;
+execute twice(21); execute twice('x'); execute never(1);
+select name, statement, parameter_types from pg_prepared_statements;
+prepare twice as select 1;
+explain (costs off) execute twice(1);
+deallocate twice; execute twice(1); deallocate all;
+create temporary table kept (a int); insert into kept values (1), (2); select * from kept;
+create temporary table kept (b int);
+create temporary view seen as select sum(a) from kept; select * from seen;
+create temporary sequence s; select nextval('s'), nextval('s'), currval('s'), lastval();
+set search_path = pg_temp, pg_catalog; select * from kept; show search_path; reset search_path;
+set work_mem = '321kB'; set application_name = 'regress'; show work_mem; show application_name;
+set session characteristics as transaction read only; create table nope (a int); reset all;
+set default_transaction_read_only to default; show default_transaction_read_only;
+set statement_timeout = '50ms'; select pg_sleep(5); reset statement_timeout;
+set lock_timeout = 1; show lock_timeout; reset lock_timeout;
+set client_encoding = 'LATIN1'; select 'e' || chr(233) = U&'e\00e9'; show client_encoding; reset client_encoding;
+set datestyle = 'German'; select date '2001-02-03'; reset datestyle;
+set intervalstyle = 'iso_8601'; select interval '1 day 2 hours'; reset intervalstyle;
+set standard_conforming_strings = off; select 'a\\b'; reset standard_conforming_strings;
+begin; declare held cursor with hold for select generate_series(1, 3); commit; fetch 2 held; fetch 2 held; close held;
+select pg_advisory_lock(5), pg_try_advisory_lock(5); select pg_advisory_unlock(5), pg_advisory_unlock(5), pg_advisory_unlock(5);
+select set_config('my.own', 'value', false); select current_setting('my.own'), current_setting('no.such', true);
+load 'plpgsql';
+discard temp; select * from kept; discard all; show work_mem;

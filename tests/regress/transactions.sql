@@ -1,0 +1,28 @@
+-- Blocks, savepoints, several statements in one string, chains.
+create table public.regress_tx (a int);
+begin; insert into regress_tx values (1); commit; select count(*) from regress_tx;
+begin; insert into regress_tx values (2); rollback; select count(*) from regress_tx;
+insert into regress_tx values (3) \; insert into regress_tx values (1 / 0) \; insert into regress_tx values (4);
+select * from regress_tx;
+begin \; insert into regress_tx values (5) \; commit \; insert into regress_tx values (1 / 0);
+select * from regress_tx;
+insert into regress_tx values (6) \; begin \; insert into regress_tx values (7) \; select 1 / 0;
+rollback;
+select * from regress_tx;
+begin isolation level serializable read only deferrable;
+show transaction_isolation; show transaction_read_only;
+insert into regress_tx values (8);
+commit and chain;
+select 'in a chain'; commit and chain; show transaction_isolation; rollback and chain; commit;
+begin; savepoint a; insert into regress_tx values (9); savepoint b; insert into regress_tx values (10);
+rollback to b; release a; commit;
+select * from regress_tx order by a;
+begin; set local work_mem = '123kB'; show work_mem; set local timezone = 'Asia/Tokyo'; select timestamptz '2000-01-01 00:00+00'; commit; show work_mem;
+begin; set timezone = 'Asia/Tokyo'; rollback; select timestamptz '2000-01-01 00:00+00';
+set timezone = 'Europe/Berlin'; select timestamptz '2000-01-01 00:00+00'; reset timezone;
+begin; lock table regress_tx in access exclusive mode nowait; commit;
+prepare transaction 'x';
+begin; select pg_advisory_xact_lock(77); select count(*) from pg_locks where locktype = 'advisory'; commit;
+select 1 \; \; select 2 ;
+begin; create temporary table t (a int) on commit drop; insert into t values (1); select * from t; commit;
+drop table regress_tx;
