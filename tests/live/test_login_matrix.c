@@ -1,8 +1,9 @@
 /*
  * Who gets in: every auth_type, with the right and the wrong secret, of each
  * kind of stored secret, by TCP, TLS and the Unix socket, as the first client
- * of a pool and as later ones, by whichever of four workers.
+ * of a pool and as later ones, by each of four workers.
  */
+#include <poll.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,8 @@
 #include "live/world.h"
 
 #define WORKERS 4
-/* At one time, after the first: some for each worker. */
-#define LATER 6
+/* At one time, after the first, until each worker has had one. */
+#define LATER 8
 
 #define NO_PASSWORD "password authentication failed"
 #define NO_SASL "SASL authentication failed"
@@ -202,6 +203,27 @@ login(const struct pooler *pooler, unsigned way, unsigned kind, bool right)
 	    file_at(text("%s.crt", paper)), file_at(text("%s.key", paper)));
 }
 
+/* How it came out is in PQstatus(). */
+static void
+finish_login(PGconn *conn)
+{
+	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+
+	do {
+		struct pollfd poller = { .fd = PQsocket(conn),
+		    .events = next == PGRES_POLLING_READING ? POLLIN :
+		    POLLOUT };
+
+		ck_assert_msg(poll(&poller, 1, (int)patience_ms()) == 1,
+		    "a login gets no answer");
+		next = PQconnectPoll(conn);
+	} while (next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED);
+}
+
+/*
+ * All connect before the first says who it is: a worker passes on what it
+ * would have too many of.
+ */
 static void
 try(const char *conninfo, const char *refusal, unsigned count)
 {
@@ -209,8 +231,9 @@ try(const char *conninfo, const char *refusal, unsigned count)
 
 	ck_assert_uint_le(count, LATER);
 	for (unsigned i = 0; i < count; i++)
-		conns[i] = PQconnectdb(conninfo);
+		conns[i] = PQconnectStart(conninfo);
 	for (unsigned i = 0; i < count; i++) {
+		finish_login(conns[i]);
 		if (refusal != NULL)
 			ck_assert_msg(PQstatus(conns[i]) != CONNECTION_OK &&
 			    strstr(PQerrorMessage(conns[i]), refusal) != NULL,
@@ -224,7 +247,53 @@ try(const char *conninfo, const char *refusal, unsigned count)
 		PQfinish(conns[i]);
 }
 
-START_TEST(each_method_over_each_way_with_each_secret)
+/* How many workers have a line with these words. */
+static unsigned
+count_workers(struct pooler *pooler, const char *log, const char *words)
+{
+	pid_t workers[WORKERS];
+	unsigned count = 0;
+
+	ck_assert_uint_eq(pooler_children(pooler, workers, WORKERS),
+	    WORKERS);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		const char *mark = text(" [%d] ", (int)workers[i]);
+		const char *at = log, *end, *found;
+
+		do {
+			at = strstr(at, mark);
+			if (at == NULL)
+				break;
+			end = strchrnul(at, '\n');
+			found = strstr(at, words);
+			at = end;
+		} while (found == NULL || found > end);
+		count += at != NULL;
+	}
+	return count;
+}
+
+static void
+try_by_all(struct pooler *pooler, const char *conninfo, const char *refusal,
+    const char *database)
+{
+	const char *words = refusal == NULL ? text("login attempt: db=%s ",
+	    database) : text("pooler error: %s", refusal);
+	char *log = file_read(pooler->log);
+	size_t before = strlen(log);
+	long long end = now_ms() + patience_ms();
+
+	do {
+		ck_assert_msg(now_ms() < end, "%s: by %u workers only",
+		    conninfo, count_workers(pooler, log + before, words));
+		try(conninfo, refusal, LATER);
+		free(log);
+		log = file_read(pooler->log);
+	} while (count_workers(pooler, log + before, words) < WORKERS);
+	free(log);
+}
+
+START_TEST(each_method_over_each_way_with_each_secret_by_each_worker)
 {
 	struct pooler *pooler = start(__func__, (unsigned)_i);
 
@@ -234,11 +303,15 @@ START_TEST(each_method_over_each_way_with_each_secret)
 		for (unsigned k = 0; k < KINDS; k++) {
 			const char *right = login(pooler, w, k, true);
 			const char *wrong = login(pooler, w, k, false);
+			const char *database = text("%s_%s", ways[w],
+			    kinds[k]);
 
 			try(wrong, outcome->wrong[k], 1);
 			try(right, outcome->right[k], 1);
-			try(right, outcome->right[k], LATER);
-			try(wrong, outcome->wrong[k], LATER);
+			try_by_all(pooler, right, outcome->right[k],
+			    database);
+			try_by_all(pooler, wrong, outcome->wrong[k],
+			    database);
 		}
 	}
 }
@@ -251,7 +324,8 @@ main(void)
 	TCase *tests = world_case(suite, "matrix", 60);
 
 	tcase_add_checked_fixture(tests, make_papers, drop_papers);
-	tcase_add_loop_test(tests, each_method_over_each_way_with_each_secret,
-	    0, (int)ARRAY_LENGTH(methods));
+	tcase_add_loop_test(tests,
+	    each_method_over_each_way_with_each_secret_by_each_worker, 0,
+	    (int)ARRAY_LENGTH(methods));
 	return world_run(suite);
 }
