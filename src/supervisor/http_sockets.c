@@ -102,8 +102,8 @@ is_kept(const struct http_sockets *sockets, int fd)
 	return false;
 }
 
-static void
-drop_prepared(struct http_sockets *sockets)
+void
+http_sockets_discard(struct http_sockets *sockets)
 {
 	for (unsigned i = 0; i < sockets->next_places.count; i++)
 		if (sockets->next_fds[i] != -1 &&
@@ -127,7 +127,7 @@ bool
 http_sockets_prepare(struct http_sockets *sockets, const char *text,
     struct error *error)
 {
-	drop_prepared(sockets);
+	http_sockets_discard(sockets);
 	if (!places_parse(text, &sockets->next_places, error)) {
 		sockets->next_places.count = 0;
 		return false;
@@ -142,7 +142,7 @@ http_sockets_prepare(struct http_sockets *sockets, const char *text,
 			fd = open_place(sockets, place);
 		if (fd == -1) {
 			(void)could_not_listen(place, error);
-			drop_prepared(sockets);
+			http_sockets_discard(sockets);
 			return false;
 		}
 		sockets->next_fds[i] = fd;
@@ -189,7 +189,7 @@ http_sockets_adopt(struct http_sockets *sockets)
 void
 http_sockets_close(struct http_sockets *sockets)
 {
-	drop_prepared(sockets);
+	http_sockets_discard(sockets);
 	for (unsigned i = 0; i < sockets->places.count; i++)
 		close(sockets->fds[i]);
 	sockets->places.count = 0;

@@ -23,6 +23,9 @@ struct http_sockets {		/* zeroed: there is none */
 bool http_sockets_prepare(struct http_sockets *sockets, const char *text,
     struct error *error) MUST_CHECK;
 
+/* The configuration comes to nothing: what it alone names is closed. */
+void http_sockets_discard(struct http_sockets *sockets);
+
 /* The configuration is in force: what it does not name is closed. */
 void http_sockets_adopt(struct http_sockets *sockets);
 

@@ -34,8 +34,9 @@ has_room(const struct supervisor *supervisor, const struct config *config,
 }
 
 /*
- * Parses what the files are, checks it, and packs the bundle.  NULL: nothing
- * has changed.  On success the bundle is the caller's.
+ * Parses what the files are, checks it, packs the bundle, and opens what it
+ * needs: last, as connections come to what is open.  NULL: nothing has
+ * changed.  On success the bundle is the caller's.
  */
 static struct config *
 parse(struct supervisor *supervisor, struct files *files, const char *path,
@@ -43,16 +44,22 @@ parse(struct supervisor *supervisor, struct files *files, const char *path,
 {
 	struct config *config = config_load(files, path, error);
 
-	if (config != NULL && (!has_room(supervisor, config, error) ||
-	    !staff_make_room(supervisor, boot_count_workers(config), error) ||
+	if (config == NULL)
+		return NULL;
+	if (!has_room(supervisor, config, error) ||
 	    !tls_check(config, error) ||
-	    !http_sockets_prepare(&supervisor->http_sockets,
-	    config->metrics_listen, error) ||
-	    !files_pack(files, bundle_out, error))) {
+	    !files_pack(files, bundle_out, error)) {
 		config_free(config);
-		config = NULL;
+		return NULL;
 	}
-	return config;
+	if (http_sockets_prepare(&supervisor->http_sockets,
+	    config->metrics_listen, error) &&
+	    staff_make_room(supervisor, boot_count_workers(config), error))
+		return config;
+	http_sockets_discard(&supervisor->http_sockets);
+	close(*bundle_out);
+	config_free(config);
+	return NULL;
 }
 
 /* To one slot, unless it was nobody who asked. */

@@ -136,6 +136,21 @@ START_TEST(drain_timeout_limits_how_long_it_takes)
 }
 END_TEST
 
+/* Nobody would take what the kernel puts in the queue of such a socket. */
+START_TEST(a_reload_that_fails_opens_no_sockets)
+{
+	struct pooler *pooler = pooler_start(.workers = 1);
+	PGconn *console = connect_console(pooler);
+
+	pooler_rewrite(pooler, &(struct recipe){ .workers = 8,
+	    .settings = "server_tls_sslmode = require\n"
+	    "server_tls_ciphers = there-is-none\n" });
+	ck_query_fails(console, "RELOAD", "F0000", NULL);
+	for (int i = 0; i < 30; i++)
+		ck_login_ok(pooler, "user=app dbname=shop connect_timeout=5");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -146,5 +161,6 @@ main(void)
 	tcase_add_test(tests, a_surplus_worker_goes_when_its_last_client_does);
 	tcase_add_test(tests, one_that_dies_while_it_retires_is_not_replaced);
 	tcase_add_test(tests, drain_timeout_limits_how_long_it_takes);
+	tcase_add_test(tests, a_reload_that_fails_opens_no_sockets);
 	return world_run(suite);
 }
