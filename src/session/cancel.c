@@ -167,7 +167,7 @@ negotiate(struct cancel *cancel)
 	struct negotiation_wish wish = {
 		.is_direct = sessions->config->server_tls_sslnegotiation ==
 		    SSLNEGOTIATION_DIRECT,
-		.context = sessions->server_tls,
+		.context = &sessions->server_tls,
 		.host = cancel->host,
 	};
 

@@ -525,7 +525,7 @@ begin_negotiation(struct server *server)
 		    SSLMODE_DISABLE : sessions->config->server_tls_sslmode,
 		.is_direct = sessions->config->server_tls_sslnegotiation ==
 		    SSLNEGOTIATION_DIRECT,
-		.context = sessions->server_tls,
+		.context = &sessions->server_tls,
 		.host = login->place.name,
 	};
 

@@ -32,11 +32,14 @@ fail_or_do_without(struct negotiation *negotiation, const char *reason)
 static enum negotiation_verdict
 shake_hands(struct negotiation *negotiation, struct stream *stream)
 {
+	struct tls_context *context = *negotiation->wish.context;
 	struct error error;
 
 	negotiation->phase = NEGOTIATION_HANDSHAKE;
-	if (stream_connect_tls(stream, negotiation->wish.context,
-	    negotiation->wish.host, &error))
+	if (context == NULL)
+		return fail(negotiation, "TLS was disabled meanwhile");
+	if (stream_connect_tls(stream, context, negotiation->wish.host,
+	    &error))
 		return NEGOTIATION_MORE;
 	snprintf(negotiation->problem, sizeof(negotiation->problem),
 	    "%.200s", error.text);
@@ -62,7 +65,7 @@ negotiation_begin(struct negotiation *negotiation,
     const struct negotiation_wish *wish, struct stream *stream)
 {
 	*negotiation = (struct negotiation){ .wish = *wish };
-	if (wish->mode == SSLMODE_DISABLE || wish->context == NULL)
+	if (wish->mode == SSLMODE_DISABLE || *wish->context == NULL)
 		return NEGOTIATION_CLEAR;
 	return wish->is_direct ? shake_hands(negotiation, stream) :
 	    ask(negotiation, stream);

@@ -20,7 +20,11 @@
 struct negotiation_wish {
 	enum sslmode		 mode;
 	bool			 is_direct;	/* without SSLRequest */
-	struct tls_context	*context;	/* NULL: as disable */
+	/*
+	 * Where the context is: it may be another one, or NULL, when the
+	 * server answers.  NULL there: as disable.
+	 */
+	struct tls_context	*const *context;
 	const char		*host;		/* as it was named; it stays */
 };
 

@@ -2,10 +2,12 @@
  * TLS to PostgreSQL: every mode against every kind of server, and that all
  * workers use the connections as if there were none.
  */
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -401,6 +403,65 @@ START_TEST(who_stands_between_with_another_certificate_is_found_out)
 }
 END_TEST
 
+/* --- a server that takes its time ------------------------------------------- */
+
+static int
+listen_at(int port)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)port),
+	    .sin_addr = { htonl(INADDR_LOOPBACK) } };
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address,
+	    sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, 8), 0);
+	return fd;
+}
+
+static int
+take_request(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	char request[8];
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(recv(fd, request, sizeof(request), MSG_WAITALL), 8);
+	return fd;
+}
+
+/* Its question was asked under settings that are no more. */
+START_TEST(a_reload_before_the_servers_answer_hurts_nobody)
+{
+	int port = world_port(), listener = listen_at(port), client, server;
+	struct pooler *pooler = pooler_start(.workers = 1, .databases = text(
+	    "shop = host=127.0.0.1 port=%d\n", port),
+	    .settings = "server_tls_sslmode = require\n"
+	    "server_login_retry = 0.2\n");
+	PGconn *console = connect_console(pooler);
+	char first;
+
+	client = fake_client_begin(pooler->port, "app", "shop");
+	server = take_request(listener);
+	ck_query_ok(console, "RELOAD");
+	ck_assert_int_eq(send(server, "S", 1, MSG_NOSIGNAL), 1);
+	ck_assert_int_eq(recv(server, &first, 1, 0), 1);
+	ck_assert_int_eq(first, 0x16);
+	ck_query_ok(console, "SHOW POOLS");
+	close(server);
+	/* Without TLS by now, it is not spoken to. */
+	server = take_request(listener);
+	ck_query_ok(console, "SET server_tls_sslmode = disable");
+	ck_assert_int_eq(send(server, "S", 1, MSG_NOSIGNAL), 1);
+	ck_assert(recv(server, &first, 1, 0) <= 0 || first == 'X');
+	ck_query_ok(console, "SHOW POOLS");
+	close(server);
+	close(listener);
+	close(client);
+}
+END_TEST
+
 /* --- cancel requests -------------------------------------------------------- */
 
 START_TEST(a_cancel_request_is_encrypted_as_its_connection_is)
@@ -665,6 +726,8 @@ main(void)
 	tcase_add_test(tests, scram_is_bound_to_the_certificate);
 	tcase_add_test(tests,
 	    who_stands_between_with_another_certificate_is_found_out);
+	tcase_add_test(tests,
+	    a_reload_before_the_servers_answer_hurts_nobody);
 	tcase_add_test(tests,
 	    a_cancel_request_is_encrypted_as_its_connection_is);
 	tcase_add_checked_fixture(many, begin, end);

@@ -48,7 +48,7 @@ begin_with(enum sslmode mode, bool is_direct, const char *host)
 	    mode == SSLMODE_VERIFY_CA ? TLS_PROOF_CHAIN : TLS_PROOF_NONE;
 	if (context == NULL)
 		context = client_context(&settings);
-	wish.context = context;
+	wish.context = &context;
 	return negotiation_begin(&negotiation, &wish, ours);
 }
 
@@ -75,7 +75,9 @@ expect_request(void)
 
 START_TEST(without_a_wish_or_a_context_nothing_is_said)
 {
-	struct negotiation_wish wish = { .mode = SSLMODE_REQUIRE };
+	struct tls_context *none = NULL;
+	struct negotiation_wish wish = { .mode = SSLMODE_REQUIRE,
+	    .context = &none };
 	uint8_t got[16];
 
 	ck_assert_int_eq(begin_with(SSLMODE_DISABLE, false, "localhost"),
@@ -224,6 +226,30 @@ START_TEST(without_a_name_verify_full_does_not_begin)
 }
 END_TEST
 
+/* A reload may come between the question and its answer. */
+START_TEST(the_context_is_the_one_at_the_servers_answer)
+{
+	struct tls_settings settings = client_settings();
+
+	ck_assert_int_eq(begin_with(SSLMODE_REQUIRE, false, "localhost"),
+	    NEGOTIATION_MORE);
+	expect_request();
+	tls_context_release(context);
+	settings.proof = TLS_PROOF_NAME;
+	context = _i == 0 ? NULL : client_context(&settings);
+	ck_assert_int_eq(send(theirs->fd, "S", 1, 0), 1);
+	if (context == NULL) {
+		ck_assert_int_eq(go_on(), NEGOTIATION_FAILED);
+		ck_assert_str_eq(negotiation.reason,
+		    "TLS was disabled meanwhile");
+		return;
+	}
+	ck_assert_int_eq(go_on(), NEGOTIATION_MORE);
+	serve(server_settings());
+	ck_assert_int_eq(shake(), NEGOTIATION_SECURE);
+}
+END_TEST
+
 static struct tls_settings
 old_server(void)
 {
@@ -353,6 +379,8 @@ main(void)
 	tcase_set_timeout(table, 60);
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
+	tcase_add_loop_test(tests,
+	    the_context_is_the_one_at_the_servers_answer, 0, 2);
 	tcase_add_test(tests, without_a_wish_or_a_context_nothing_is_said);
 	tcase_add_loop_test(tests,
 	    verify_full_wants_the_name_that_it_connects_to, 0,
