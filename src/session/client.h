@@ -48,6 +48,8 @@ struct client {
 	uint8_t			 retries;	/* servers that died on it */
 	uint8_t			 state_of_names; /* session_state_kind: what
 						   its statements may leave */
+	uint8_t			 state_of_unnamed; /* … and the one without a
+						   name */
 	uint8_t			 state_told;	/* … and it was warned of */
 	bool			 is_unix;
 	bool			 said_something; /* before its startup */

@@ -263,9 +263,11 @@ session_state_note(struct server *server, const struct frame *frame,
 		kinds = kinds_of_text(body, frame, length);
 		if (name[0] != '\0' || body.failed)
 			client->state_of_names |= (uint8_t)kinds;
+		else
+			client->state_of_unnamed = (uint8_t)kinds;
 		break;
 	case MESSAGE_BIND:
-		kinds = client->state_of_names;
+		kinds = client->state_of_names | client->state_of_unnamed;
 		break;
 	default:
 		break;

@@ -149,6 +149,36 @@ START_TEST(a_prepared_statement_leaves_as_much)
 }
 END_TEST
 
+static PGresult *
+run_unnamed(PGconn *client, const char *sql)
+{
+	PGresult *result = PQprepare(client, "", sql, 0, NULL);
+
+	ck_assert_int_eq(PQresultStatus(result), PGRES_COMMAND_OK);
+	PQclear(result);
+	return PQexecPrepared(client, "", 0, NULL, NULL, NULL, 0);
+}
+
+/* What has no name may also be parsed in one batch and run in another. */
+START_TEST(a_statement_without_a_name_leaves_as_much)
+{
+	struct pooler *pooler = start("pin", 1);
+	PGconn *client = connect_client(pooler), *console;
+
+	console = connect_console(pooler);
+	PQclear(run_unnamed(client, "select pg_advisory_lock(5)"));
+	ck_query_value(client, LOCKS, "1");
+	ck_assert_int_eq(active_servers(console), 1);
+	PQclear(run_unnamed(client, "select pg_advisory_unlock(5)"));
+	wait_until(active_servers(console) == 0);
+	/* The next one without a name is another one. */
+	for (int i = 0; i < 3; i++) {
+		PQclear(run_unnamed(client, "select 1"));
+		ck_assert_int_eq(active_servers(console), 0);
+	}
+}
+END_TEST
+
 START_TEST(what_leaves_nothing_keeps_nothing)
 {
 	struct pooler *pooler = start("pin", 1);
@@ -303,6 +333,7 @@ main(void)
 	tcase_add_loop_test(tests,
 	    who_leaves_something_and_goes_leaves_nothing, 0, count);
 	tcase_add_test(tests, a_prepared_statement_leaves_as_much);
+	tcase_add_test(tests, a_statement_without_a_name_leaves_as_much);
 	tcase_add_loop_test(tests, what_leaves_nothing_keeps_nothing, 0,
 	    (int)ARRAY_LENGTH(harmless));
 	tcase_add_test(tests, who_listens_hears);
