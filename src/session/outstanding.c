@@ -250,10 +250,11 @@ fail_query(struct outstanding *outstanding)
 {
 	struct request *request = at(outstanding, 0);
 
+	count_out(outstanding, request);
+	outstanding->batches++;
 	tell_end(outstanding, request, REQUEST_FAILED);
 	*request = (struct request){ .type = request->type,
 	    .flags = request->flags };
-	count_again(outstanding);
 }
 
 /* All up to the next Sync: undone from the last to the first. */
@@ -265,13 +266,14 @@ skip_to_sync(struct outstanding *outstanding)
 	while (skipped < outstanding->count &&
 	    at(outstanding, skipped)->type != MESSAGE_SYNC)
 		skipped++;
+	for (uint32_t i = 0; i < skipped; i++)
+		count_out(outstanding, at(outstanding, i));
 	for (uint32_t i = skipped; i-- > 0;)
 		tell_end(outstanding, at(outstanding, i),
 		    i == 0 ? REQUEST_FAILED : REQUEST_SKIPPED);
 	outstanding->head = (outstanding->head + skipped) &
 	    (outstanding->size - 1);
 	outstanding->count -= skipped;
-	count_again(outstanding);
 	outstanding->skipping = outstanding->count == 0;
 }
 
@@ -288,20 +290,20 @@ on_error(struct outstanding *outstanding)
 		fail_query(outstanding);
 }
 
-/* Takes out the request behind the head. */
+/*
+ * Takes out so many behind the head, which moves up instead of all that is
+ * behind them.
+ */
 static void
-drop_second(struct outstanding *outstanding)
+drop_behind_head(struct outstanding *outstanding, uint32_t dropped)
 {
-	for (uint32_t i = 1; i + 1 < outstanding->count; i++)
-		*at(outstanding, i) = *at(outstanding, i + 1);
-	outstanding->count--;
+	if (dropped == 0)
+		return;
+	*at(outstanding, dropped) = *at(outstanding, 0);
+	outstanding->head = (outstanding->head + dropped) &
+	    (outstanding->size - 1);
+	outstanding->count -= dropped;
 	count_again(outstanding);
-}
-
-static uint8_t
-second(const struct outstanding *outstanding)
-{
-	return outstanding->count < 2 ? 0 : at(outstanding, 1)->type;
 }
 
 /*
@@ -312,11 +314,14 @@ second(const struct outstanding *outstanding)
 static void
 on_copy_in(struct outstanding *outstanding)
 {
-	while (second(outstanding) == MESSAGE_SYNC)
-		drop_second(outstanding);
-	outstanding->copying_in = second(outstanding) != MESSAGE_COPY_DONE;
-	if (!outstanding->copying_in)
-		drop_second(outstanding);
+	uint32_t behind = 1;
+
+	while (behind < outstanding->count &&
+	    at(outstanding, behind)->type == MESSAGE_SYNC)
+		behind++;
+	outstanding->copying_in = behind >= outstanding->count ||
+	    at(outstanding, behind)->type != MESSAGE_COPY_DONE;
+	drop_behind_head(outstanding, behind - outstanding->copying_in);
 }
 
 static void

@@ -210,6 +210,87 @@ START_TEST(an_error_in_a_deep_pipeline_skips_all_of_it)
 }
 END_TEST
 
+enum { VERY_DEEP = 300000 };
+
+/* One check for all: it costs more than what it looks at. */
+static void
+ask_many(const char *types)
+{
+	bool good = true;
+
+	for (int i = 0; i < VERY_DEEP; i++)
+		for (const char *at = types; *at != '\0'; at++)
+			good &= outstanding_ask(&outstanding, (uint8_t)*at);
+	ck_assert(good);
+}
+
+/*
+ * The worker has others to look after: a step for each request that is behind
+ * each of them would take minutes, and these are over in a moment.
+ */
+START_TEST(a_copy_behind_which_many_syncs_wait_takes_no_time)
+{
+	ck_assert(outstanding_ask(&outstanding, 'E'));
+	ask_many("S");
+	outstanding_answer(&outstanding, 'G');
+	ck_assert(outstanding.copying_in);
+	ck_assert_uint_eq(outstanding.count, 1);
+	ck_assert_uint_eq(outstanding.batches, 0);
+	ck_assert(outstanding_ask(&outstanding, 'c'));
+	outstanding_answer(&outstanding, 'C');
+	ck_assert(outstanding_none(&outstanding));
+}
+END_TEST
+
+START_TEST(many_batches_that_all_fail_take_no_time)
+{
+	bool good = true;
+
+	ask_many("PS");
+	for (unsigned i = VERY_DEEP; i > 0; i--) {
+		good &= outstanding.batches == i;
+		outstanding_answer(&outstanding, 'E');
+		outstanding_answer(&outstanding, 'Z');
+	}
+	ck_assert(good);
+	ck_assert(outstanding_none(&outstanding));
+	ck_assert(!outstanding.doubtful);
+}
+END_TEST
+
+static void
+on_end(void *context, struct request *request, enum request_end how)
+{
+	++*(unsigned *)context;
+	request->changes = 0;
+}
+
+START_TEST(many_queries_that_change_something_and_fail_take_no_time)
+{
+	const struct request request = { .type = 'Q',
+	    .changes = CHANGES_UNNAMED };
+	const uint32_t *changes =
+	    &outstanding.changes[CHANGE_OF_UNNAMED].closed;
+	unsigned ends = 0;
+	bool good = true;
+
+	outstanding.on_end = on_end;
+	outstanding.context = &ends;
+	for (int i = 0; i < VERY_DEEP; i++)
+		good &= outstanding_add(&outstanding, &request);
+	for (unsigned i = VERY_DEEP; i > 0; i--) {
+		good &= outstanding.batches == i && *changes == i;
+		outstanding_answer(&outstanding, 'E');
+		good &= outstanding.batches == i && *changes == i - 1;
+		outstanding_answer(&outstanding, 'Z');
+	}
+	ck_assert(good);
+	ck_assert(outstanding_none(&outstanding));
+	ck_assert_uint_eq(ends, VERY_DEEP);
+	ck_assert_uint_eq(outstanding.batches, 0);
+}
+END_TEST
+
 START_TEST(an_idle_server_needs_no_memory)
 {
 	ck_assert_ptr_null(outstanding.ring);
@@ -251,6 +332,11 @@ main(void)
 	    ARRAY_LENGTH(talks));
 	tcase_add_test(tests, deep_pipelines_are_remembered);
 	tcase_add_test(tests, an_error_in_a_deep_pipeline_skips_all_of_it);
+	tcase_add_test(tests,
+	    a_copy_behind_which_many_syncs_wait_takes_no_time);
+	tcase_add_test(tests, many_batches_that_all_fail_take_no_time);
+	tcase_add_test(tests,
+	    many_queries_that_change_something_and_fail_take_no_time);
 	tcase_add_test(tests, an_idle_server_needs_no_memory);
 	tcase_add_test(tests, a_reset_forgets_all_and_keeps_the_memory);
 	suite_add_tcase(suite, tests);
