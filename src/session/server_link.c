@@ -338,22 +338,31 @@ tell_client(struct server *server)
 	client->wants = set;
 }
 
+/* The row says what the server has. */
+static void
+note_values(struct server *server)
+{
+	struct parameter_values *values = values_of(server);
+
+	server->dirty_values = false;
+	parameters_seal(values);
+	memcpy(server_row(server)->digest, values->digest,
+	    sizeof(values->digest));
+	note_application_name(server);
+}
+
 static void
 adopt_values(struct server *server)
 {
 	struct parameter_values *values = values_of(server);
 	uint8_t meaning[sizeof(values->meaning)];
 
-	server->dirty_values = false;
 	memcpy(meaning, values->meaning, sizeof(meaning));
-	parameters_seal(values);
+	note_values(server);
 	if ((server->step == SERVER_RELAYING ||
 	    server->step == SERVER_CLEARING) && memcmp(meaning,
 	    values->meaning, sizeof(meaning)) != 0)
 		prepared_note_meaning(server);
-	memcpy(server_row(server)->digest, values->digest,
-	    sizeof(values->digest));
-	note_application_name(server);
 	if (server->client != NULL && server->client->wants != NULL)
 		tell_client(server);
 }
@@ -367,9 +376,12 @@ server_note_parameter(struct server *server, const uint8_t *body,
 		adopt_values(server);
 }
 
+/* What it has to say is not what its client wants. */
 static void
 end_check(struct server *server)
 {
+	if (server->dirty_values)
+		note_values(server);
 	if (server->failed_setup || server->status != TRANSACTION_NONE)
 		server_try_another(server, "test query failed");
 	else if (!set_parameters(server))

@@ -267,6 +267,22 @@ START_TEST(the_default_check_is_an_empty_query)
 }
 END_TEST
 
+/* Its configuration was reloaded: that is not what the client was told. */
+START_TEST(what_a_check_brings_to_light_is_set_right)
+{
+	start("default_pool_size = 1\nserver_check_delay = 0");
+	usleep(2000);
+	send_talk(client, "Q(mine)");
+	expect_query(server, "");
+	send_talk(server, "IS(TimeZone=Asia/Tokyo)Z");
+	expect_query(server, "SET TimeZone='UTC';");
+	send_talk(server, "S(TimeZone=UTC)C(SET)Z");
+	expect_talk(server, "Q(mine)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
 static const struct {
 	const char	*story;
 	const char	*answer;	/* NULL: hangs up */
@@ -605,6 +621,7 @@ main(void)
 	tcase_add_test(tests, a_spelling_is_learned_from_the_server);
 	tcase_add_test(tests, an_idle_server_is_asked_before_its_use);
 	tcase_add_test(tests, the_default_check_is_an_empty_query);
+	tcase_add_test(tests, what_a_check_brings_to_light_is_set_right);
 	tcase_add_loop_test(tests,
 	    a_client_whose_server_fails_the_check_gets_another_one, 0,
 	    ARRAY_LENGTH(failures));
