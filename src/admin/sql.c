@@ -337,6 +337,10 @@ may_call(const char *name)
 	return false;
 }
 
+/*
+ * Where nothing but rows is asked for (count(*)) the schema is the one that is
+ * written there, perhaps none; it may be the name of a part of the query, too.
+ */
 static bool
 may_read(struct sql *sql, const char *schema, const char *name)
 {
@@ -344,12 +348,13 @@ may_read(struct sql *sql, const char *schema, const char *name)
 		const struct rows *rows = &sql->reports[i];
 
 		if (sqlite3_stricmp(rows->name, name) != 0 ||
-		    sqlite3_stricmp(rows->schema, schema) != 0)
+		    (schema != NULL &&
+		    sqlite3_stricmp(rows->schema, schema) != 0))
 			continue;
 		sql->refused = rows->admins_only && !sql->env->is_admin;
 		return !sql->refused;
 	}
-	return false;
+	return schema == NULL;
 }
 
 static int
@@ -365,8 +370,8 @@ authorize(void *context, int action, const char *first, const char *second,
 	case SQLITE_RECURSIVE:
 		return SQLITE_OK;
 	case SQLITE_READ:
-		return schema == NULL || may_read(sql, schema, first) ?
-		    SQLITE_OK : SQLITE_DENY;
+		return may_read(sql, schema, first) ? SQLITE_OK :
+		    SQLITE_DENY;
 	case SQLITE_FUNCTION:
 		return may_call(second) ? SQLITE_OK : SQLITE_DENY;
 	default:

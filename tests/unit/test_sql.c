@@ -239,6 +239,7 @@ START_TEST(only_admins_see_what_show_would_not_show)
 	ck_refused("SELECT * FROM fds", "42501");
 	ck_assert_str_eq(world.message, "admin access needed");
 	ck_refused("SELECT count(*) FROM pools JOIN pgbouncer.fds", "42501");
+	ck_refused("SELECT count(*) FROM fds", "42501");
 	ck_result("SELECT * FROM pools");
 }
 END_TEST
