@@ -456,7 +456,10 @@ server_take_setup_message(struct server *server, uint8_t type,
 
 	switch (type) {
 	case MESSAGE_PARAMETER_STATUS:
-		learn_parameter(server, body, length);
+		if (server->step == SERVER_LOOKING)
+			session_state_take(server, type, body, length);
+		else
+			learn_parameter(server, body, length);
 		return;
 	case MESSAGE_ERROR_RESPONSE:
 		log_setup_error(server, body, length);

@@ -367,7 +367,7 @@ write_question(const struct server *server, char *text, size_t size)
 	INVARIANT(used < size);
 }
 
-/* It may be what its client listens for. */
+/* Its client listens for it, perhaps, or runs under it. */
 static void
 pass_on(struct server *server, uint8_t type, const uint8_t *body,
     size_t length)
@@ -391,6 +391,11 @@ session_state_take(struct server *server, uint8_t type, const uint8_t *body,
 
 	if (type == MESSAGE_NOTIFICATION_RESPONSE) {
 		pass_on(server, type, body, length);
+		return;
+	}
+	if (type == MESSAGE_PARAMETER_STATUS) {
+		pass_on(server, type, body, length);
+		server_note_parameter(server, body, length);
 		return;
 	}
 	if (type != MESSAGE_DATA_ROW)

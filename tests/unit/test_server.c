@@ -311,6 +311,47 @@ START_TEST(a_client_whose_server_fails_the_check_gets_another_one)
 }
 END_TEST
 
+/* --- what a transaction leaves ------------------------------------------- */
+
+static void
+expect_question(int fd)
+{
+	uint8_t body[8192];
+	size_t length;
+
+	ck_assert_int_eq(receive_message(fd, body, sizeof(body), &length),
+	    'Q');
+	ck_assert_int_eq(memcmp(body, "SELECT 0 ", 9), 0);
+}
+
+/* It is as if PostgreSQL had said so a moment before. */
+START_TEST(a_setting_that_is_reported_meanwhile_reaches_the_client)
+{
+	static const uint8_t no[] = { 'D', 0, 0, 0, 11, 0, 1, 0, 0, 0, 1,
+	    '0' };
+	int other;
+
+	start("default_pool_size = 1\nsession_state = pin");
+	other = session_login(&world, 0);
+	send_talk(client, "Q(set a)");
+	expect_talk(server, "Q(set a)");
+	send_talk(server, "C(SET)Z");
+	expect_talk(client, "C(SET)Z");
+	expect_question(server);
+	send_talk(server, "T");
+	send_bytes(server, no, sizeof(no));
+	send_talk(server, "S(TimeZone=Asia/Tokyo)C(SELECT 1)Z");
+	expect_talk(client, "S(TimeZone=Asia/Tokyo)");
+	session_settle(&world);
+	send_talk(other, "Q(select 1)");
+	expect_query(server, "SET TimeZone='UTC';");
+	send_talk(server, "S(TimeZone=UTC)C(SET)Z");
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(other, "CZ");
+}
+END_TEST
+
 /* --- resets -------------------------------------------------------------- */
 
 START_TEST(in_session_mode_a_server_is_reset_for_the_next_client)
@@ -629,6 +670,8 @@ main(void)
 	    in_session_mode_a_server_is_reset_for_the_next_client);
 	tcase_add_test(tests, a_reset_that_fails_closes_the_server);
 	tcase_add_test(tests, a_reset_may_be_wanted_always);
+	tcase_add_test(tests,
+	    a_setting_that_is_reported_meanwhile_reaches_the_client);
 	tcase_add_test(tests, no_reset_query_is_no_reset);
 	tcase_add_test(tests, in_statement_mode_there_are_no_transactions);
 	tcase_add_test(tests, an_idle_server_may_say_harmless_things);
