@@ -1,10 +1,10 @@
 #include "config/ident.h"
 
 #include <errno.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/pattern.h"
 #include "config/tokens.h"
 
 struct reading {
@@ -17,18 +17,10 @@ struct reading {
 static bool
 check_pattern(const struct ident_line *line, struct error *error)
 {
-	char reason[128];
 	size_t groups;
-	regex_t compiled;
-	int result = regcomp(&compiled, line->system_name, REG_EXTENDED);
 
-	if (result != 0) {
-		regerror(result, &compiled, reason, sizeof(reason));
-		return error_set(error, "invalid regular expression \"%.200s\""
-		    ": %s", line->system_name, reason);
-	}
-	groups = compiled.re_nsub;
-	regfree(&compiled);
+	if (!pattern_check(line->system_name, &groups, error))
+		return false;
 	if (groups == 0 && line->user != NULL &&
 	    strstr(line->user, "\\1") != NULL)
 		return error_set(error, "\"%.200s\" has nothing in brackets "

@@ -55,6 +55,11 @@ static const struct {
 	{ "\nstaff anna admin more\n", "ident:2: broken ident map" },
 	{ "staff a,b admin\n", "ident:1: a list is not expected here" },
 	{ "staff \"/(\" admin\n", "ident:1: invalid regular expression \"(\"" },
+	{ "# a map\nstaff \"/^(.*)++++\" \\1\n", "ident:2: invalid regular "
+	    "expression \"^(.*)++++\": \"++++\" repeats what may be empty" },
+	{ "staff \"/((a{1,200}){1,200}){1,200}\" admin\n", "ident:1: "
+	    "invalid regular expression \"((a{1,200}){1,200}){1,200}\": its "
+	    "repetitions come to too much" },
 	{ "staff /anna \\1\n", "ident:1: \"anna\" has nothing in brackets for "
 	    "the \\1 of \"\\1\"" },
 	{ "staff \"anna admin\n", "ident:1: a quote is not closed" },
