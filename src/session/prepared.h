@@ -45,6 +45,15 @@
  *     H: it goes as it is; its text is remembered.  The first Bind of it on
  *     another server is preceded by its Parse, or by Close if there is none.
  *
+ * The unnamed one is parsed as often as its client asks for it, also where a
+ * server has the same text by a name.  To use that one instead would save a
+ * Parse, and tell another story: PostgreSQL does not look again for the
+ * tables of what it has parsed (one that a temporary table hides since is
+ * read all the same), refuses it in the middle of a transaction when its
+ * result has changed, keeps the types of its parameters, and after five uses
+ * may plan it without their values.  Who uses unnamed statements asks for
+ * none of that; who wants the saving gives a name, and has said so.
+ *
  * With max_prepared_statements = 0, and in session mode, none of this is
  * done and nothing is looked at.
  */

@@ -440,6 +440,21 @@ START_TEST(the_unnamed_one_is_its_own)
 }
 END_TEST
 
+/* A shared one may mean something else by now, and is planned otherwise. */
+START_TEST(an_unnamed_one_is_parsed_each_time)
+{
+	prepare();
+	for (int i = 0; i < 3; i++) {
+		say("P - select 1; B -; E; S");
+		gets("P(|select 1)B()ES");
+		answer("12CZ", "12CZ");
+	}
+	say("B s1; E; S");
+	gets("B(A)ES");
+	answer("2CZ", "2CZ");
+}
+END_TEST
+
 /* A failed transaction: what the server would refuse goes there. */
 START_TEST(a_failed_transaction_is_the_servers)
 {
@@ -521,7 +536,8 @@ main(void)
 	    discard_all_of_another_takes_nothing_from_this,
 	    deallocate_by_name_reaches_the_protocols,
 	    what_is_uncertain_is_held_back, what_is_certain_is_not_held_back,
-	    the_unnamed_one_is_its_own, a_failed_transaction_is_the_servers,
+	    the_unnamed_one_is_its_own, an_unnamed_one_is_parsed_each_time,
+	    a_failed_transaction_is_the_servers,
 	    a_server_that_answers_out_of_turn_is_closed, NULL };
 	const TTest *const two[] = { the_one_used_longest_ago_makes_room,
 	    NULL };
