@@ -71,13 +71,19 @@ privileges_drop(const struct identity *identity, struct error *error)
 	return true;
 }
 
+void
+privileges_hide(void)
+{
+#ifndef WITH_SANITIZERS		/* LeakSanitizer traces its own process */
+	INVARIANT(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
+#endif
+}
+
 bool
 privileges_seal(pid_t parent)
 {
 	INVARIANT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-#ifndef WITH_SANITIZERS		/* LeakSanitizer traces its own process */
-	INVARIANT(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
-#endif
+	privileges_hide();
 	/* A change of user clears it, so it comes last. */
 	INVARIANT(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0);
 	return getppid() == parent;
@@ -99,4 +105,5 @@ privileges_act_as_self(const struct identity *identity)
 		return;
 	INVARIANT(seteuid(0) == 0);
 	INVARIANT(setegid(getgid()) == 0);
+	privileges_hide();	/* fs.suid_dumpable had its say */
 }

@@ -31,6 +31,12 @@ bool privileges_drop(const struct identity *identity, struct error *error)
     MUST_CHECK;
 
 /*
+ * Who may not become root cannot trace this process or look into its memory,
+ * and it leaves no core, with the secrets in it.  Lasts until the user changes.
+ */
+void privileges_hide(void);
+
+/*
  * In a child, after that: gains nothing by running programs, cannot be
  * traced, leaves no core with secrets, and dies when its parent does.  False:
  * the parent is already gone.

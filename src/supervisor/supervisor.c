@@ -668,6 +668,7 @@ supervisor_run(const struct supervisor_options *options,
 
 	supervisor->options = options;
 	supervisor->lives = lives;
+	privileges_hide();
 	if (boot(supervisor, &error)) {
 		log_info("process up: %s, %u worker%s, tls: %s",
 		    version_text(), supervisor->workers,

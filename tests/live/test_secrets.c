@@ -252,19 +252,43 @@ END_TEST
 
 #ifndef WITH_SANITIZERS		/* they have to be able to look */
 /* What is root's in /proc though the process is not: not to be dumped. */
+static void
+ck_leaves_no_core(pid_t pid)
+{
+	struct stat status;
+
+	ck_assert_int_eq(stat(text("/proc/%d/mem", (int)pid), &status), 0);
+	ck_assert_uint_eq(status.st_uid, 0);
+}
+
 START_TEST(workers_leave_no_core)
 {
 	struct pooler *pooler = pooler_start(.workers = 2);
-	pid_t children[4];
-	struct stat status;
+	pid_t children[2];
 
 	ck_assert_uint_eq(pooler_children(pooler, children, 2), 2);
-	children[2] = pooler_helper(pooler);
-	for (unsigned i = 0; i < 3; i++) {
-		ck_assert_int_eq(stat(text("/proc/%d/mem", (int)children[i]),
-		    &status), 0);
-		ck_assert_uint_eq(status.st_uid, 0);
-	}
+	ck_leaves_no_core(children[0]);
+	ck_leaves_no_core(children[1]);
+	ck_leaves_no_core(pooler_helper(pooler));
+}
+END_TEST
+
+/* One that root starts stays root: this one is started by who it is. */
+START_TEST(nor_does_the_supervisor)
+{
+	struct pooler *pooler = pooler_prepare(.workers = 1);
+	const char *const argv[] = { pooler_program(), pooler->ini, NULL };
+	struct spawn spawn = { .argv = argv, .output = pooler->log,
+	    .death_signal = SIGKILL };
+
+	ck_assert(cluster_account(&spawn.uid, &spawn.gid));
+	pooler->pid = process_start(&spawn);
+	ck_assert_int_ne(pooler->pid, -1);
+	pooler->running = true;
+	pooler_await_log(pooler, "process up:");
+	ck_leaves_no_core(pooler->pid);
+	/* It reads its own files as ever. */
+	ck_query_ok(connect_console(pooler), "RELOAD");
 }
 END_TEST
 #endif
@@ -281,6 +305,7 @@ main(void)
 	tcase_add_test(tests, the_segment_is_in_no_core);
 #ifndef WITH_SANITIZERS
 	tcase_add_test(tests, workers_leave_no_core);
+	tcase_add_test(tests, nor_does_the_supervisor);
 #endif
 
 	tests = world_case(suite, "salts", 60);

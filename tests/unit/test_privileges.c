@@ -102,6 +102,9 @@ START_TEST(acting_as_another_is_for_a_moment)
 	privileges_act_as_self(&identity);
 	ck_assert_uint_eq(geteuid(), 0);
 	ck_assert_uint_eq(getegid(), getgid());
+#ifndef WITH_SANITIZERS
+	ck_assert_int_eq(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+#endif
 }
 END_TEST
 
