@@ -120,7 +120,7 @@ server_hold(struct sessions *sessions, uint32_t row, uint32_t generation,
 	if (sessions->servers[row] != NULL)
 		server_forget(sessions->servers[row]);
 	server = slab_get(sessions->server_slab);
-	INVARIANT(server != NULL);	/* as many as there are rows */
+	INVARIANT(server != NULL);	/* twice as many as there are rows */
 	server->tag = SERVER_TAG;
 	server->row = row;
 	server->generation = generation;

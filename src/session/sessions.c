@@ -78,8 +78,9 @@ sessions_create(struct segment *segment, const struct config *config,
 	sessions->query_texts = query_texts_create();
 	sessions->client_slab = slab_create(sizeof(struct client),
 	    segment->size.clients + CLOSED_IN_A_TURN);
+	/* One that is closed is freed at the turn's end, its row at once. */
 	sessions->server_slab = slab_create(sizeof(struct server),
-	    segment->size.servers);
+	    (size_t)segment->size.servers * 2);
 	sessions->clients = memory_get(segment->size.clients *
 	    sizeof(*sessions->clients));
 	sessions->servers = memory_get(segment->size.servers *

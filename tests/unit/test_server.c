@@ -513,6 +513,37 @@ START_TEST(a_server_lost_in_a_query_ends_its_client_only)
 }
 END_TEST
 
+/* As many as there are rows for. */
+#define SERVERS 16
+
+START_TEST(the_last_row_is_used_again_at_once)
+{
+	int clients[SERVERS], servers[SERVERS], last;
+
+	start("default_pool_size = 20");
+	clients[0] = client;
+	servers[0] = server;
+	for (int i = 0; i < SERVERS; i++) {
+		if (i > 0)
+			clients[i] = session_login(&world, 0);
+		send_talk(clients[i], "Q(mine)");
+		if (i > 0)
+			servers[i] = next_server();
+		expect_talk(servers[i], "Q(mine)");
+	}
+	last = session_login(&world, 0);
+	send_talk(last, "Q(last)");
+	session_settle(&world);
+	session_accepts_nothing(&world);
+	close(servers[3]);
+	expect_fatal(clients[3], "server conn crashed?");
+	server = next_server();
+	expect_talk(server, "Q(last)");
+	send_talk(server, "CZ");
+	expect_talk(last, "CZ");
+}
+END_TEST
+
 START_TEST(its_last_words_reach_the_client)
 {
 	start("default_pool_size = 1");
@@ -679,6 +710,7 @@ main(void)
 	    ARRAY_LENGTH(dirt));
 	tcase_add_test(tests, an_error_at_rest_is_the_servers_last_word);
 	tcase_add_test(tests, a_server_lost_in_a_query_ends_its_client_only);
+	tcase_add_test(tests, the_last_row_is_used_again_at_once);
 	tcase_add_test(tests, its_last_words_reach_the_client);
 	tcase_add_test(tests, a_server_lost_in_half_a_row_says_nothing_more);
 	tcase_add_test(tests, a_server_lost_in_a_set_costs_nothing);
