@@ -230,7 +230,9 @@ public class JdbcTest {
 			try (Statement s = c.createStatement()) {
 				Thread other = new Thread(() -> {
 					try {
-						Thread.sleep(300);
+						new ProcessBuilder(System.getenv(
+						    "AWAIT_SLEEPER")).start()
+						    .waitFor();
 						s.cancel();
 					} catch (Exception e) {
 						e.printStackTrace();
@@ -244,7 +246,7 @@ public class JdbcTest {
 			}
 			equal(value(c, "select 1"), 1);
 			try (Statement s = c.createStatement()) {
-				s.setQueryTimeout(1);
+				s.setQueryTimeout(3);
 				fails("57014", () -> s.executeQuery(
 				    "select pg_sleep(60)"));
 			}

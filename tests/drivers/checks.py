@@ -6,6 +6,7 @@ which they are written, with a line of what came of it.
 import asyncio
 import inspect
 import os
+import subprocess
 import sys
 import traceback
 
@@ -22,6 +23,12 @@ def restart_postgres():
         orders.write("restart\n")
     with open(os.environ["STAGE_ANSWERS"]) as answers:
         assert answers.read() == "done\n"
+
+
+def cancel_sleeper(conn):
+    """For a thread, beside the one that asks "select pg_sleep(60)"."""
+    subprocess.run([os.environ["AWAIT_SLEEPER"]], check=True)
+    conn.cancel()
 
 
 def equal(got, wanted):

@@ -7,6 +7,10 @@
 # shellcheck disable=SC2034
 here=$(cd "${srcdir:-.}/tests/drivers" && pwd)
 
+# Tests of cancel requests run it first.
+AWAIT_SLEEPER=$here/await_sleeper
+export AWAIT_SLEEPER
+
 skip()
 {
 	echo "skipped: $*"

@@ -153,7 +153,7 @@ test 'a query is cancelled', sub {
 	my $dbh = shop();
 
 	$dbh->do('select pg_sleep(60)', { pg_async => PG_ASYNC });
-	select(undef, undef, undef, 0.2);
+	equal(system($ENV{AWAIT_SLEEPER}), 0);
 	equal($dbh->pg_cancel, 1);
 	equal(value($dbh, 'select 1'), 1);
 };

@@ -138,14 +138,7 @@ fi
 # Ctrl-C sends a cancel request.
 psql -X -c "select pg_sleep(60)" >cancelled 2>&1 &
 pid=$!
-tries=0
-until [ "$(PGPORT=$DIRECT_PORT PGUSER=postgres PGDATABASE=postgres psql -XAtc \
-    "select count(*) from pg_stat_activity where state = 'active' and
-    query = 'select pg_sleep(60)'")" = 1 ]; do
-	tries=$((tries + 1))
-	[ "$tries" -lt 600 ] || break
-	sleep 0.1
-done
+"$AWAIT_SLEEPER" || :
 kill -INT "$pid"
 wait "$pid" || :
 if grep -q 'canceling statement due to user request' cancelled; then

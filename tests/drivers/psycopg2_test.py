@@ -10,8 +10,8 @@ import psycopg2
 import psycopg2.errors
 import psycopg2.extras
 
-from checks import (DATABASE, SESSION, UNICODE, equal, fails,
-                    restart_postgres, run)
+from checks import (DATABASE, SESSION, UNICODE, cancel_sleeper, equal,
+                    fails, restart_postgres, run)
 
 
 def connect(database=DATABASE, **more):
@@ -122,10 +122,10 @@ def test_a_cursor_of_the_server_fetches_in_parts():
 
 def test_a_query_is_cancelled():
     conn = connect()
-    timer = threading.Timer(0.2, conn.cancel)
-    timer.start()
+    other = threading.Thread(target=cancel_sleeper, args=(conn,))
+    other.start()
     fails(psycopg2.errors.QueryCanceled, value, conn, "select pg_sleep(60)")
-    timer.join()
+    other.join()
     conn.rollback()
     equal(value(conn, "select 1"), 1)
     conn.close()

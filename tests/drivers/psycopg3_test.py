@@ -9,8 +9,8 @@ import psycopg
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
-from checks import (DATABASE, SESSION, UNICODE, equal, fails,
-                    restart_postgres, run)
+from checks import (DATABASE, SESSION, UNICODE, cancel_sleeper, equal,
+                    fails, restart_postgres, run)
 
 
 def connect(database=DATABASE, **more):
@@ -163,10 +163,10 @@ def test_rows_are_streamed_one_by_one():
 
 def test_a_query_is_cancelled():
     with connect() as conn:
-        timer = threading.Timer(0.2, conn.cancel)
-        timer.start()
+        other = threading.Thread(target=cancel_sleeper, args=(conn,))
+        other.start()
         fails(errors.QueryCanceled, conn.execute, "select pg_sleep(60)")
-        timer.join()
+        other.join()
         conn.rollback()
         equal(value(conn, "select 1"), 1)
 

@@ -134,7 +134,7 @@ end
 test "a query is cancelled" do
   with do |conn|
     conn.send_query("select pg_sleep(60)")
-    sleep 0.2
+    system(ENV["AWAIT_SLEEPER"], exception: true)
     conn.cancel
     fails(PG::QueryCanceled) { conn.get_last_result }
     equal(conn.exec("select 1").getvalue(0, 0), "1")
