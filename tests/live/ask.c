@@ -310,6 +310,14 @@ still_waits(PGconn *conn)
 }
 
 void
+await_sleepers(PGconn *direct, unsigned count)
+{
+	wait_until(query_number(direct, "select count(*) from "
+	    "pg_stat_activity where state = 'active' and query like "
+	    "'select pg_sleep%'") == count);
+}
+
+void
 ck_connection_lost(PGconn *conn)
 {
 	long long end = now_ms() + patience_ms();

@@ -63,6 +63,9 @@ void ck_finish_ok(PGconn *conn);
 /* Nothing has been answered yet. */
 bool still_waits(PGconn *conn);
 
+/* Returns when PostgreSQL runs so many queries "select pg_sleep...". */
+void await_sleepers(PGconn *direct, unsigned count);
+
 /* The connection is gone: no query works on it any more. */
 void ck_connection_lost(PGconn *conn);
 

@@ -21,7 +21,7 @@ struct member {
 	unsigned long long	 done_before;	/* the mark */
 	atomic_bool		 marked;
 	unsigned		 wrong, errors, refused, cut_off, lost;
-	double			 longest_ms, sum_ms;
+	unsigned long long	 longest_turns;
 	char			 why[256];
 	uint32_t	 names;		/* bits: prepared on this connection */
 };
@@ -30,6 +30,7 @@ struct crowd {
 	struct crowd_plan	 plan;
 	char			 login[400];
 	atomic_bool		 stopping;
+	_Atomic unsigned long long turns;	/* transactions of all */
 	pthread_mutex_t		 lock;
 	uint16_t		 lost_ports[CROWD_MOST_LOST];
 	unsigned		 lost_count;
@@ -166,15 +167,6 @@ do_transaction(struct member *member)
 	return did(member, PQexec(member->conn, "commit"), "commit", NULL);
 }
 
-static double
-exact_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 static void *
 live_on(void *context)
 {
@@ -185,7 +177,8 @@ live_on(void *context)
 
 	while (!crowd->stopping && (plan->transactions == 0 ||
 	    member->done < plan->transactions)) {
-		double start = exact_ms(), took;
+		unsigned long long before = atomic_load(&crowd->turns);
+		unsigned long long turns;
 
 		if (!inside || PQstatus(member->conn) != CONNECTION_OK) {
 			if (!plan->comes_back)
@@ -197,15 +190,14 @@ live_on(void *context)
 		}
 		if (!do_transaction(member))
 			continue;
-		took = exact_ms() - start;
+		turns = atomic_fetch_add(&crowd->turns, 1) - before;
 		if (atomic_exchange(&member->marked, false)) {
-			member->longest_ms = 0;
-			member->sum_ms = 0;
+			member->longest_turns = 0;
 			member->done_before = member->done;
+			turns = 0;	/* from before the mark */
 		}
-		member->sum_ms += took;
-		if (took > member->longest_ms)
-			member->longest_ms = took;
+		if (turns > member->longest_turns)
+			member->longest_turns = turns;
 		member->done++;
 	}
 	PQfinish(member->conn);
@@ -286,10 +278,8 @@ add_up(const struct member *member, struct crowd_result *result)
 	result->refused += member->refused;
 	result->cut_off += member->cut_off;
 	result->lost += member->lost;
-	result->mean_ms += member->sum_ms;
-	if (member->longest_ms > result->longest_ms)
-		result->longest_ms = member->longest_ms;
-	result->measured += done;
+	if (member->longest_turns > result->longest_turns)
+		result->longest_turns = member->longest_turns;
 	if (done < result->least)
 		result->least = done;
 	if (done > result->most)
@@ -307,8 +297,6 @@ crowd_join(struct crowd *crowd)
 		pthread_join(crowd->members[i].thread, NULL);
 		add_up(&crowd->members[i], &result);
 	}
-	if (result.measured > 0)
-		result.mean_ms /= (double)result.measured;
 	free(crowd);
 	return result;
 }

@@ -27,9 +27,9 @@ struct crowd_result {
 	unsigned		 refused;	/* nobody listened, or FATAL */
 	unsigned		 cut_off;	/* broken while logging in */
 	unsigned		 lost;		/* connections that broke */
-	double			 longest_ms, mean_ms;	/* per transaction */
+	/* How many others did at most while one waited for its own. */
+	unsigned long long	 longest_turns;
 	unsigned long long	 least, most;	/* of one client */
-	unsigned long long	 measured;	/* since the mark */
 	char			 why[256];	/* the last thing that failed */
 };
 
@@ -41,7 +41,7 @@ struct crowd *crowd_start(struct pooler *pooler,
 /* Transactions done up to now, of all. */
 unsigned long long crowd_progress(struct crowd *crowd);
 
-/* From now on for what is the longest, the mean, the least and the most. */
+/* From now on for what is the longest, the least and the most. */
 void crowd_mark(struct crowd *crowd);
 
 /* Returns when every client has done so many more than now, or fails. */

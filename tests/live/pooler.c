@@ -138,14 +138,13 @@ pooler_prepare_for(const char *test, const struct recipe *recipe)
 	ck_assert_uint_lt(pooler_count, MOST_POOLERS);
 	pooler = &poolers[pooler_count++];
 	pooler->port = world_port();
-	snprintf(pooler->directory, sizeof(pooler->directory), "%s/%d-%u",
-	    world.directory, (int)getpid(), pooler_count);
+	snprintf(pooler->directory, sizeof(pooler->directory), "%s",
+	    world_make_directory("p"));
 	snprintf(pooler->ini, sizeof(pooler->ini), "%s",
 	    text("%s/pooler.ini", pooler->directory));
-	snprintf(pooler->log, sizeof(pooler->log), "%s/log/test-%.60s-%d-%u",
-	    world.directory, test, (int)getpid(), pooler_count);
+	snprintf(pooler->log, sizeof(pooler->log), "%s/log/test-%.60s%s",
+	    world.directory, test, strrchr(pooler->directory, '-'));
 	ck_assert(cluster_account(&uid, &gid));
-	ck_assert_int_eq(mkdir(pooler->directory, 0755), 0);
 	if (uid != 0)
 		ck_assert_int_eq(chown(pooler->directory, uid, gid), 0);
 	pooler_rewrite(pooler, recipe);

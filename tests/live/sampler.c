@@ -36,7 +36,7 @@ sampler_start(struct sampler *sampler, const char *condition)
 void
 sampler_stop(struct sampler *sampler)
 {
+	wait_until(sampler->samples > 10);
 	sampler->stopping = true;
 	pthread_join(sampler->thread, NULL);
-	ck_assert_uint_gt(sampler->samples, 10);
 }

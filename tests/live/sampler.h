@@ -14,7 +14,7 @@ struct sampler {
 	const char	*condition;
 	atomic_bool	stopping;
 	atomic_llong	most;		/* seen at one time */
-	unsigned	samples;
+	atomic_uint	samples;
 };
 
 /* Of pg_stat_activity; the text must live until the end. */

@@ -130,6 +130,7 @@ START_TEST(who_waits_for_a_server_gets_it)
 	struct pooler *pooler = pooler_start(.workers = 3,
 	    .settings = "drain_timeout = 1\ndefault_pool_size = 1\n");
 	struct guest holder, waiting[3];
+	PGconn *console;
 	int idle = fake_client_login(pooler->port, "app", "shop");
 
 	ck_query_ok(invite(&holder, pooler), "begin");
@@ -137,6 +138,10 @@ START_TEST(who_waits_for_a_server_gets_it)
 		ck_assert(PQsendQuery(invite(&waiting[i], pooler),
 		    "select 1"));
 	}
+	console = connect_console(pooler);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_waiting") == 3);
+	disconnect(console);
 	kill(pooler->pid, SIGTERM);
 	await_end_of_patience(idle);
 	for (unsigned i = 0; i < 3; i++)

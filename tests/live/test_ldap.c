@@ -161,9 +161,7 @@ start_directory(void)
 	const char *argv[] = { SLAPD, "-d", "0", "-f", NULL, "-h", NULL,
 	    NULL };
 
-	snprintf(place, sizeof(place), "%s/ldap-%d", world.directory,
-	    (int)getpid());
-	ck_assert_int_eq(mkdir(place, 0755), 0);
+	snprintf(place, sizeof(place), "%s", world_make_directory("ldap"));
 	port = world_port();
 	tls_port = world_port();
 	make_papers();

@@ -147,8 +147,8 @@ START_TEST(the_reserve_is_for_who_has_waited_long)
 	    "reserve_pool"));
 	/* It is used up. */
 	ck_assert_int_eq(PQsendQuery(third, "select 1"), 1);
-	while (show_number(console, "POOLS", "user", "app", "maxwait") < 2)
-		usleep(10000);
+	wait_until(show_number(console, "POOLS", "user", "app", "maxwait") >=
+	    2);
 	ck_assert(still_waits(third));
 	ck_assert_int_eq(show_number(console, "POOLS", "user", "app",
 	    "sv_active"), 2);
@@ -161,8 +161,7 @@ END_TEST
 static void
 await_number(PGconn *direct, const char *sql, long long number)
 {
-	while (query_number(direct, sql) != number)
-		usleep(10000);
+	wait_until(query_number(direct, sql) == number);
 }
 
 START_TEST(a_pool_with_a_client_keeps_its_minimum)
@@ -229,8 +228,8 @@ START_TEST(an_automatic_database_goes_when_it_is_not_used)
 		ck_assert_uint_eq(show_count(console, "DATABASES", "name",
 		    "any"), 1);
 		disconnect(client);
-		while (show_count(console, "DATABASES", "name", "any") != 0)
-			usleep(10000);
+		wait_until(show_count(console, "DATABASES", "name", "any") ==
+		    0);
 		ck_assert_uint_eq(show_count(console, "POOLS", "database",
 		    "any"), 0);
 	}
@@ -253,8 +252,7 @@ START_TEST(an_idle_pool_goes_and_comes_back)
 		ck_assert_int_eq(show_number(console, "STATS", "database",
 		    "shop", "total_xact_count"), 1);
 		disconnect(client);
-		while (show_count(console, "POOLS", "user", "app") != 0)
-			usleep(10000);
+		wait_until(show_count(console, "POOLS", "user", "app") == 0);
 	}
 	ck_assert(pooler_logged(pooler, "cleaning up idle pool for user app "
 	    "on db shop because: pool idle timeout (age= "));
@@ -323,6 +321,14 @@ rush(struct pooler *pooler, PGconn *conns[RUSH], const char *refusal)
 	return in;
 }
 
+/* The next may come. */
+static void
+await_departure(PGconn *console)
+{
+	wait_until(show_number(console, "DATABASES", "name", "shop",
+	    "current_client_connections") == 0);
+}
+
 static void
 leave(PGconn *conns[RUSH])
 {
@@ -340,6 +346,7 @@ START_TEST(exactly_so_many_clients_get_in)
 
 	/* The pool knows its welcome: nobody waits. */
 	disconnect(connect_client(pooler));
+	await_departure(console);
 	for (int round = 0; round < 4; round++) {
 		ck_assert_msg(rush(pooler, conns, clients[_i].refusal) ==
 		    clients[_i].most, "%s", clients[_i].story);
@@ -349,9 +356,7 @@ START_TEST(exactly_so_many_clients_get_in)
 		else
 			ck_login_ok(pooler, other);
 		leave(conns);
-		while (show_number(console, "DATABASES", "name", "shop",
-		    "current_client_connections") != 0)
-			usleep(1000);
+		await_departure(console);
 	}
 }
 END_TEST
@@ -362,10 +367,12 @@ START_TEST(the_clients_of_a_killed_worker_are_not_counted_any_more)
 	    .settings = "max_client_conn = 40\n"
 	    "max_db_client_connections = 16\n"
 	    "max_user_client_connections = 16\n");
-	PGconn *conns[RUSH], *console;
+	PGconn *conns[RUSH], *console = connect_console(pooler);
 	pid_t pids[WORKERS];
 
 	disconnect(connect_client(pooler));
+	await_departure(console);
+	disconnect(console);
 	ck_assert_uint_eq(rush(pooler, conns, "max_db_client_connections"),
 	    16);
 	ck_assert_uint_eq(pooler_children(pooler, pids, WORKERS), WORKERS);
@@ -376,9 +383,7 @@ START_TEST(the_clients_of_a_killed_worker_are_not_counted_any_more)
 		pooler_await_log(pooler, text("(process %d) was killed",
 		    (int)pids[i]));
 	console = connect_console(pooler);
-	while (show_number(console, "DATABASES", "name", "shop",
-	    "current_client_connections") != 0)
-		usleep(1000);
+	await_departure(console);
 	ck_assert_uint_eq(rush(pooler, conns, "max_db_client_connections"),
 	    16);
 	leave(conns);

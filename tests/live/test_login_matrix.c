@@ -100,9 +100,7 @@ issue(const char *file, const char *name)
 static void
 make_papers(void)
 {
-	snprintf(place, sizeof(place), "%s/matrix-%d", world.directory,
-	    (int)getpid());
-	ck_assert_int_eq(mkdir(place, 0755), 0);
+	snprintf(place, sizeof(place), "%s", world_make_directory("matrix"));
 	authority = authority_create("Seats");
 	ck_assert(file_write(file_at("root.crt"),
 	    authority_certificate(authority)));

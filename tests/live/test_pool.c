@@ -128,15 +128,20 @@ START_TEST(nobody_starves)
 	    .clients = clients, .hold_ms = 1 });
 	struct crowd_result result;
 
-	/* Not how they came in, but how they are served. */
+	/*
+	 * Not how they came in, but how they are served.  Not by the clock:
+	 * on a busy machine time stands still for some, but turns do not pass.
+	 * A client has one for each of the others', and somebody may be late
+	 * to hear of its own.
+	 */
 	crowd_await_progress(crowd, 2);
 	crowd_mark(crowd);
-	crowd_await_progress(crowd, 10);
+	crowd_await_progress(crowd, 20);
 	result = crowd_stop(crowd);
 	ck_crowd_well(&result);
-	ck_assert_msg(result.longest_ms < 4 * result.mean_ms + 100,
-	    "the longest wait is %.1f ms, the mean %.1f", result.longest_ms,
-	    result.mean_ms);
+	ck_assert_msg(result.longest_turns < 8 * clients,
+	    "one of %u waited for %llu others", clients,
+	    result.longest_turns);
 	ck_assert_msg(result.most <= result.least * 2,
 	    "one did %llu, another %llu", result.least, result.most);
 }

@@ -81,7 +81,7 @@ START_TEST(the_log_is_received)
 {
 	struct pooler *pooler = start("");
 	PGconn *direct = world_direct();
-	const char *directory = text("%s/wal-%d", world.directory, getpid());
+	const char *directory = world_make_directory("wal");
 	const char *path = output();
 	const char *argv[] = { program("pg_receivewal"), "-h", "127.0.0.1",
 	    "-p", text("%d", pooler->port), "-U", "postgres", "-D", directory,
@@ -91,7 +91,6 @@ START_TEST(the_log_is_received)
 	int status;
 	pid_t pid;
 
-	ck_assert_int_eq(mkdir(directory, 0700), 0);
 	pid = process_start(&(struct spawn){ .argv = argv, .output = path,
 	    .death_signal = SIGKILL });
 	wait_until(show_count(console, "SERVERS", "replication",

@@ -59,9 +59,7 @@ make_papers(void)
 	struct paper_wish late = { .name = "app", .from_days = -9,
 	    .to_days = -1 };
 
-	snprintf(place, sizeof(place), "%s/papers-%d", world.directory,
-	    (int)getpid());
-	ck_assert_int_eq(mkdir(place, 0755), 0);
+	snprintf(place, sizeof(place), "%s", world_make_directory("papers"));
 	authority = authority_create("Seats");
 	stranger = authority_create("Strangers");
 	ck_assert(file_write(file_at("root.crt"),
@@ -464,13 +462,14 @@ START_TEST(a_query_is_cancelled_through_tls)
 	struct pooler *pooler = pooler_start(.workers = 4,
 	    .settings = settings("require", ""));
 	PGconn *conn = connect_as(pooler, login_with("require", NULL));
+	PGconn *direct = world_direct();
 	struct message message;
 	struct buffer bytes = { 0 };
 	struct tls_client *asker, *other;
 
 	/* libpq sends them in the clear; that works as well. */
 	ck_assert_int_eq(PQsendQuery(conn, "select pg_sleep(60)"), 1);
-	usleep(100 * 1000);
+	await_sleepers(direct, 1);
 	PGcancel *cancel = PQgetCancel(conn);
 	char problem[256];
 	ck_assert_int_eq(PQcancel(cancel, problem, sizeof(problem)), 1);
@@ -491,7 +490,7 @@ START_TEST(a_query_is_cancelled_through_tls)
 	tls_client_expect(asker, 'Z', NULL);
 	put_message(&bytes, 'Q', "s", "select pg_sleep(60)");
 	ck_assert(tls_client_send(asker, &bytes));
-	usleep(100 * 1000);
+	await_sleepers(direct, 1);
 	other = tls_client_connect(pooler->port, &(struct tls_wish){
 	    .direct = false });
 	put_u32(&bytes, 16);
@@ -612,7 +611,7 @@ START_TEST(who_breaks_off_breaks_nothing_else)
 	tls_client_login(client, "app", "shop");
 	put_message(&bytes, 'Q', "s", "select pg_sleep(60)");
 	ck_assert(tls_client_send(client, &bytes));
-	usleep(100 * 1000);
+	await_sleepers(world_direct(), 1);
 	client->refused = true;
 	tls_client_close(client);
 	other = connect_as(pooler, login_with("require", NULL));

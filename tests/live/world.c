@@ -90,6 +90,17 @@ world_port(void)
 }
 
 const char *
+world_make_directory(const char *name)
+{
+	char path[sizeof(world.directory) + 40];
+
+	snprintf(path, sizeof(path), "%s/%s-XXXXXX", world.directory, name);
+	ck_assert_msg(mkdtemp(path) != NULL, "no directory %s", path);
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	return text("%s", path);
+}
+
+const char *
 world_place(void)
 {
 	return text("host=127.0.0.1 port=%d dbname=postgres",
@@ -150,15 +161,19 @@ world_case(Suite *suite, const char *name, int seconds)
 	return tests;
 }
 
+/* Its last lines, but all of what a sanitizer says. */
 static void
 print_tail(const char *path, const char *name)
 {
 	char *content = file_read(path);
 	char *from = content + strlen(content);
+	char *report = strstr(content, "==ERROR: ");
 
 	for (unsigned lines = 0; from > content && lines <= 25; )
 		if (*--from == '\n')
 			lines++;
+	if (report != NULL && report < from)
+		from = report;
 	printf("---- %s (end of it)\n%s\n", name,
 	    from == content ? from : from + 1);
 	free(content);

@@ -38,6 +38,13 @@ extern struct world world;
  */
 int world_port(void);
 
+/*
+ * A new directory in the program's own, under a name that begins like this.
+ * Not by the number of the test's process: on a busy machine a later one has
+ * that again.
+ */
+const char *world_make_directory(const char *name);
+
 /* What PostgreSQL has stored for this user ("md5..." or "SCRAM-..."). */
 const char *world_secret(const char *user);
 
