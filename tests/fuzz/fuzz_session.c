@@ -212,7 +212,10 @@ start(struct world *world, const char *mode)
 
 /* --- the pooler's peers -------------------------------------------------- */
 
-/* Who does not read would only test the kernel's buffers. */
+/*
+ * Who does not read would only test the kernel's buffers.  What is read short
+ * is empty; a hang-up is seen at the next turn.
+ */
 static bool
 drain(int fd)
 {
@@ -221,8 +224,8 @@ drain(int fd)
 
 	do
 		length = recv(fd, memory, sizeof(memory), MSG_DONTWAIT);
-	while (length > 0);
-	return length == -1 && errno == EAGAIN;
+	while (length == sizeof(memory));
+	return length > 0 || (length == -1 && errno == EAGAIN);
 }
 
 static void
@@ -259,21 +262,41 @@ let_in(struct server_end *server)
 	    MSG_NOSIGNAL);
 }
 
+/* The pooler has connected, or it may be a cancel request. */
+static bool
+may_accept(const struct world *world)
+{
+	const struct segment *segment = world->segment;
+
+	for (uint32_t row = 0; row < segment->size.servers; row++)
+		if (segment->servers[row].phase != SERVER_FREE)
+			return true;
+	return false;
+}
+
+static int
+accept_server(struct world *world)
+{
+	int on = 1, fd = accept4(world->listen_fd, NULL, NULL, SOCK_CLOEXEC |
+	    SOCK_NONBLOCK);
+
+	if (fd != -1)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
 static void
 tend_servers(struct world *world)
 {
-	int on = 1;
+	bool may_come = may_accept(world);
 
 	for (int i = 0; i < SERVERS; i++) {
 		struct server_end *server = &world->servers[i];
 
-		if (server->fd == -1) {
-			server->fd = accept4(world->listen_fd, NULL, NULL,
-			    SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (server->fd == -1 && may_come) {
+			server->fd = accept_server(world);
 			server->is_in = false;
-			if (server->fd != -1)
-				setsockopt(server->fd, IPPROTO_TCP,
-				    TCP_NODELAY, &on, sizeof(on));
+			may_come = server->fd != -1;
 		}
 		if (server->fd == -1)
 			continue;
