@@ -1,15 +1,15 @@
 #include "auth/auth.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "auth/md5.h"
+#include "base/digest.h"
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "wire/messages.h"
 
 #define BAD_PASSWORD "password authentication failed"
@@ -263,10 +263,7 @@ begin_md5(struct auth *auth, const struct auth_request *request,
 	if (auth->kind == SECRET_SCRAM)
 		return begin_scram(auth, request, reply);
 	auth->can_succeed = auth->kind != SECRET_NONE;
-	if (RAND_bytes(auth->md5_salt, sizeof(auth->md5_salt)) != 1) {
-		auth->detail = "could not make a salt";
-		return refuse(auth, BAD_PASSWORD);
-	}
+	random_fill(auth->md5_salt, sizeof(auth->md5_salt));
 	write_authentication_md5(reply, auth->md5_salt);
 	return wait_for(auth, AUTH_MD5);
 }
@@ -338,9 +335,9 @@ same_text(const char *a, const char *b)
 {
 	uint8_t one[SCRAM_KEY], other[SCRAM_KEY];
 
-	return EVP_Digest(a, strlen(a), one, NULL, EVP_sha256(), NULL) == 1 &&
-	    EVP_Digest(b, strlen(b), other, NULL, EVP_sha256(), NULL) == 1 &&
-	    CRYPTO_memcmp(one, other, sizeof(one)) == 0;
+	digest_of(a, strlen(a), one);
+	digest_of(b, strlen(b), other);
+	return CRYPTO_memcmp(one, other, sizeof(one)) == 0;
 }
 
 static bool

@@ -1,9 +1,9 @@
 #include "auth/md5.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 
 #define DIGEST 16
@@ -26,7 +26,7 @@ digest_two(const void *first, size_t first_length, const void *second,
 	bool done;
 
 	done = context != NULL &&
-	    EVP_DigestInit_ex(context, EVP_md5(), NULL) == 1 &&
+	    EVP_DigestInit_ex(context, digest_md5(), NULL) == 1 &&
 	    EVP_DigestUpdate(context, first, first_length) == 1 &&
 	    EVP_DigestUpdate(context, second, second_length) == 1 &&
 	    EVP_DigestFinal_ex(context, digest, NULL) == 1;
@@ -34,8 +34,7 @@ digest_two(const void *first, size_t first_length, const void *second,
 	if (!done)
 		return false;
 	memcpy(out, "md5", 4);
-	for (size_t i = 0; i < DIGEST; i++)
-		snprintf(out + 3 + 2 * i, 3, "%02x", digest[i]);
+	digest_write_digits(digest, DIGEST, out + 3);
 	memory_wipe(digest, sizeof(digest));
 	return true;
 }

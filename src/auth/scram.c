@@ -2,12 +2,12 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 /* Text of 32 bytes in base64, with its NUL. */
 #define KEY_TEXT 45
@@ -26,14 +26,7 @@ static bool
 hmac(const uint8_t key[SCRAM_KEY], const void *data, size_t length,
     uint8_t out[SCRAM_KEY])
 {
-	return HMAC(EVP_sha256(), key, SCRAM_KEY, data, length, out,
-	    NULL) != NULL;
-}
-
-static bool
-hash_key(const uint8_t key[SCRAM_KEY], uint8_t out[SCRAM_KEY])
-{
-	return EVP_Digest(key, SCRAM_KEY, out, NULL, EVP_sha256(), NULL) == 1;
+	return digest_keyed(key, SCRAM_KEY, data, length, out);
 }
 
 /* A NUL-terminated text of 4 bytes for each 3 begun. */
@@ -228,7 +221,7 @@ derive_keys(const char *password, const uint8_t *salt, size_t salt_length,
 	    strlen(password) > INT32_MAX)
 		return false;
 	done = PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt,
-	    (int)salt_length, (int)iterations, EVP_sha256(), SCRAM_KEY,
+	    (int)salt_length, (int)iterations, digest_sha256(), SCRAM_KEY,
 	    salted) == 1 &&
 	    hmac(salted, "Client Key", 10, keys_out->client_key) &&
 	    hmac(salted, "Server Key", 10, keys_out->server_key);
@@ -250,8 +243,9 @@ scram_secret_derive(const char *password, const uint8_t *salt,
 	secret_out->iterations = iterations;
 	secret_out->salt_length = (uint32_t)salt_length;
 	memcpy(secret_out->salt, salt, salt_length);
-	done = derive_keys(password, salt, salt_length, iterations, &keys) &&
-	    hash_key(keys.client_key, secret_out->stored_key);
+	done = derive_keys(password, salt, salt_length, iterations, &keys);
+	if (done)
+		digest_of(keys.client_key, SCRAM_KEY, secret_out->stored_key);
 	memcpy(secret_out->server_key, keys.server_key, SCRAM_KEY);
 	if (done && keys_out != NULL)
 		*keys_out = keys;
@@ -276,8 +270,7 @@ scram_make_nonce(char nonce_out[SCRAM_NONCE_SIZE])
 {
 	uint8_t random[18];
 
-	if (RAND_bytes(random, sizeof(random)) != 1)
-		return false;
+	random_fill(random, sizeof(random));
 	encode(random, sizeof(random), nonce_out);
 	return true;
 }
@@ -515,8 +508,8 @@ proof_is_right(const struct scram_secret *secret,
 	    auth_message->length, client_key_out))
 		return false;
 	add_keys(client_key_out, proof);
-	return hash_key(client_key_out, hash) &&
-	    CRYPTO_memcmp(hash, secret->stored_key, SCRAM_KEY) == 0;
+	digest_of(client_key_out, SCRAM_KEY, hash);
+	return CRYPTO_memcmp(hash, secret->stored_key, SCRAM_KEY) == 0;
 }
 
 bool
@@ -634,8 +627,8 @@ prove(struct scram_client *client, const struct auth_message *auth_message,
 {
 	uint8_t stored_key[SCRAM_KEY];
 
-	if (!hash_key(keys->client_key, stored_key) ||
-	    !hmac(stored_key, auth_message->text, auth_message->length,
+	digest_of(keys->client_key, SCRAM_KEY, stored_key);
+	if (!hmac(stored_key, auth_message->text, auth_message->length,
 	    proof_out) ||
 	    !hmac(keys->server_key, auth_message->text, auth_message->length,
 	    client->signature))

@@ -13,6 +13,7 @@ struct loop {
 	struct loop_hooks	hooks;
 	int			epoll_fd;
 	usec_t			now;
+	uint64_t		turns;
 	bool			stopped;
 	bool			holds;
 };
@@ -108,6 +109,7 @@ loop_turn(struct loop *loop)
 
 	INVARIANT(count != -1 || errno == EINTR);
 	loop->now = clock_now();
+	loop->turns++;
 	loop->hooks.after_wake(loop->hooks.context);
 	for (int i = 0; i < count; i++) {
 		struct watch *watch = events[i].data.ptr;
@@ -135,4 +137,10 @@ usec_t
 loop_now(const struct loop *loop)
 {
 	return loop->now;
+}
+
+uint64_t
+loop_turns(const struct loop *loop)
+{
+	return loop->turns;
 }

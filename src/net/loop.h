@@ -65,7 +65,8 @@ void loop_run(struct loop *loop);
 void loop_turn(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* The clock at the start of this turn. */
+/* The clock at the start of this turn; which turn it is, from 1. */
 usec_t loop_now(const struct loop *loop);
+uint64_t loop_turns(const struct loop *loop);
 
 #endif

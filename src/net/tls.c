@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
+#include "base/digest.h"
 #include "base/invariant.h"
 #include "base/memory.h"
 #include "net/tls_parts.h"
@@ -462,7 +463,7 @@ mark_sessions(SSL_CTX *ssl, const struct tls_settings *settings)
 	bool good;
 
 	good = digest != NULL &&
-	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+	    EVP_DigestInit_ex(digest, digest_sha256(), NULL) == 1 &&
 	    EVP_DigestUpdate(digest, &settings->proof,
 	    sizeof(settings->proof)) == 1 &&
 	    EVP_DigestUpdate(digest, &settings->certificate.length,

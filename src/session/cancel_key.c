@@ -1,10 +1,9 @@
 #include "session/cancel_key.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/invariant.h"
 
 #define REST_BYTES 28
@@ -12,14 +11,12 @@
 static void
 sign(const struct segment *segment, uint64_t key, uint8_t rest[REST_BYTES])
 {
-	uint8_t text[8], code[EVP_MAX_MD_SIZE];
-	unsigned length = 0;
+	uint8_t text[8], code[SHA256_BYTES];
 
 	for (int i = 0; i < 8; i++)
 		text[i] = (uint8_t)(key >> (56 - 8 * i));
-	INVARIANT(HMAC(EVP_sha256(), segment->state->cancel_nonce,
-	    STATE_NONCE_BYTES, text, sizeof(text), code, &length) != NULL &&
-	    length >= REST_BYTES);
+	INVARIANT(digest_keyed(segment->state->cancel_nonce,
+	    STATE_NONCE_BYTES, text, sizeof(text), code));
 	memcpy(rest, code, REST_BYTES);
 }
 

@@ -123,7 +123,7 @@ client_log(enum log_level level, const struct client *client,
 /* --- beginning ----------------------------------------------------------- */
 
 static void
-note_peer(struct client *client)
+note_peer(struct client *client, const struct sockaddr_storage *known)
 {
 	struct client_row *row = client_row(client);
 	uint16_t port = (uint16_t)client->sessions->config->listen_port;
@@ -132,7 +132,11 @@ note_peer(struct client *client)
 	struct ucred peer;
 
 	memset(&address, 0, sizeof(address));
-	if (getpeername(client->stream.fd, (struct sockaddr *)&address, &length) == 0)
+	if (known != NULL)
+		address_from((const struct sockaddr *)known, port,
+		    &row->remote);
+	else if (getpeername(client->stream.fd, (struct sockaddr *)&address,
+	    &length) == 0)
 		address_from((struct sockaddr *)&address, port, &row->remote);
 	length = sizeof(address);
 	if (getsockname(client->stream.fd, (struct sockaddr *)&address, &length) == 0)
@@ -212,7 +216,8 @@ is_among_the_last(const struct sessions *sessions, int fd, uint32_t row)
 }
 
 struct client *
-client_accept(struct sessions *sessions, int fd, bool is_unix)
+client_accept(struct sessions *sessions, int fd, bool is_unix,
+    const struct sockaddr_storage *peer)
 {
 	struct segment *segment = sessions->segment;
 	uint32_t row = claim_row(sessions, &fd);
@@ -237,7 +242,7 @@ client_accept(struct sessions *sessions, int fd, bool is_unix)
 	    loop_now(sessions->loop);
 	client_row(client)->id = atomic_fetch_add(&segment->state->next_id, 1)
 	    + 1;
-	note_peer(client);
+	note_peer(client, peer);
 	client->awaits_header = proxied_is_expected(client);
 	sessions->clients[row] = client;
 	atomic_fetch_add(&segment->roster[sessions->worker].clients, 1);

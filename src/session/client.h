@@ -68,7 +68,8 @@ struct client {
 	bool			 entered;	/* … and in its pool */
 };
 
-struct client *client_accept(struct sessions *sessions, int fd, bool is_unix);
+struct client *client_accept(struct sessions *sessions, int fd, bool is_unix,
+    const struct sockaddr_storage *peer);
 
 /* It has not taken all that it was sent. */
 static inline bool

@@ -1,9 +1,9 @@
 #include "session/keys.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/invariant.h"
 #include "base/memory.h"
 
@@ -11,15 +11,6 @@ _Static_assert(sizeof(struct scram_secret) <=
     sizeof(((struct user_row *)0)->derived), "derived secrets fit");
 _Static_assert(sizeof(struct scram_keys) <=
     sizeof(((struct user_row *)0)->keys), "keys fit");
-
-static void
-digest_of(const char *secret, uint8_t digest[32])
-{
-	unsigned length;
-
-	INVARIANT(EVP_Digest(secret, strlen(secret), digest, &length,
-	    EVP_sha256(), NULL) == 1 && length == 32);
-}
 
 /* A writer that died half-way has left nothing that can be trusted. */
 static struct user_row *
@@ -43,7 +34,7 @@ keys_recall_derived(struct segment *segment, const char *name,
 
 	if (row == NO_ROW || secret == NULL)
 		return false;
-	digest_of(secret, digest);
+	digest_of(secret, strlen(secret), digest);
 	user = lock_user(segment, row);
 	known = user->has_derived &&
 	    CRYPTO_memcmp(user->derived_from, digest, sizeof(digest)) == 0;
@@ -63,7 +54,7 @@ keys_keep_derived(struct segment *segment, const char *name,
 
 	if (row == NO_ROW || secret == NULL)
 		return;
-	digest_of(secret, digest);
+	digest_of(secret, strlen(secret), digest);
 	user = lock_user(segment, row);
 	memcpy(user->derived_from, digest, sizeof(digest));
 	memcpy(user->derived, derived, sizeof(*derived));
@@ -83,7 +74,7 @@ keys_recall(struct segment *segment, const char *name, const char *secret,
 	memset(keys_out, 0, sizeof(*keys_out));
 	if (row == NO_ROW || secret == NULL)
 		return false;
-	digest_of(secret, digest);
+	digest_of(secret, strlen(secret), digest);
 	user = lock_user(segment, row);
 	known = user->has_keys &&
 	    CRYPTO_memcmp(user->keys_from, digest, sizeof(digest)) == 0;
@@ -103,7 +94,7 @@ keys_keep(struct segment *segment, const char *name, const char *secret,
 
 	if (row == NO_ROW || secret == NULL)
 		return;
-	digest_of(secret, digest);
+	digest_of(secret, strlen(secret), digest);
 	user = lock_user(segment, row);
 	memcpy(user->keys_from, digest, sizeof(digest));
 	memcpy(user->keys, keys, sizeof(*keys));

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <openssl/rand.h>
 
 #include "auth/auth.h"
 #include "auth/rules.h"
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "net/tls_peer.h"
 #include "pool/found.h"
 #include "session/auth_query.h"
@@ -32,6 +32,9 @@
 /* An older failure is no news: who waits now came after it. */
 #define NEWS (1 * USEC_PER_SEC)
 
+/* AuthenticationSASLFinal has 55 bytes. */
+#define AUTH_LAST_MOST 64
+
 /* More than an answer to an authentication request needs. */
 #define ANSWER_MOST (68 * 1024)
 
@@ -46,6 +49,8 @@ struct login {
 	struct parameter_set	*held;		/* keeps texts of those */
 	struct parameters	*parameters;
 	uint32_t		 config_epoch;	/* its secret is of this one */
+	uint8_t			 last[AUTH_LAST_MOST];	/* the method's word */
+	uint32_t		 last_length;
 	bool			 database_too_long;
 	bool			 for_console;
 };
@@ -111,7 +116,7 @@ make_cancel_key(const struct config *config)
 	uint64_t key;
 
 	do {
-		INVARIANT(RAND_bytes((unsigned char *)&key, sizeof(key)) == 1);
+		random_fill(&key, sizeof(key));
 		key &= UINT64_C(0x7fffffffffffffff);
 		key = forward_mark_key(key, config->peer_id);
 	} while (key == 0);
@@ -133,6 +138,16 @@ append(struct buffer *reply, const struct writer *writer)
 {
 	return !writer->failed && buffer_append(reply, writer->bytes,
 	    writer->used);
+}
+
+/* What the method said last and AuthenticationOk, as PostgreSQL: in one go. */
+static bool
+append_granted(const struct login *login, struct buffer *reply)
+{
+	static const uint8_t ok[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 0 };
+
+	return buffer_append(reply, login->last, login->last_length) &&
+	    buffer_append(reply, ok, sizeof(ok));
 }
 
 /* login_notify_message, as far as it fits, cut between two characters. */
@@ -250,12 +265,11 @@ note_application_name(struct client *client)
 static void
 let_in_with(struct client *client, const uint8_t *welcome, uint32_t length)
 {
-	static const uint8_t ok[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 0 };
 	struct parameters *parameters = client->sessions->parameters;
 	struct buffer reply = { 0 };
 	struct buffer early;
 
-	if (!buffer_append(&reply, ok, sizeof(ok)) ||
+	if (!append_granted(client->login, &reply) ||
 	    !append_welcome(client, welcome, length, &reply) ||
 	    !append_end(client, &reply)) {
 		buffer_clear(&reply);
@@ -424,7 +438,6 @@ static void
 enter_console(struct client *client)
 {
 	const struct sessions_owner *owner = client->sessions->owner;
-	static const uint8_t ok[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 0 };
 	struct segment *segment = client->sessions->segment;
 	struct login *login = client->login;
 	struct buffer reply = { 0 };
@@ -436,7 +449,7 @@ enter_console(struct client *client)
 	}
 	atomic_store(&client_row(client)->user,
 	    users_make(segment, login->user));
-	if (!buffer_append(&reply, ok, sizeof(ok))) {
+	if (!append_granted(login, &reply)) {
 		fail(client, "out of memory");
 		return;
 	}
@@ -660,6 +673,14 @@ keep_what_was_learnt(struct client *client)
 		    auth_learnt_keys(login->auth));
 }
 
+static void
+keep_last(struct login *login, const struct writer *reply)
+{
+	if (reply->used > 0)
+		memcpy(login->last, reply->bytes, reply->used);
+	login->last_length = (uint32_t)reply->used;
+}
+
 static void ask_outside(struct client *client);
 
 static void
@@ -681,7 +702,9 @@ on_verdict(struct client *client, enum auth_verdict verdict,
 		    auth_reason(login->auth));
 		return;
 	}
-	if (!client_send(client, reply->bytes, reply->used))
+	if (verdict == AUTH_GRANTED && reply->used <= sizeof(login->last))
+		keep_last(login, reply);
+	else if (!client_send(client, reply->bytes, reply->used))
 		return;
 	if (verdict == AUTH_OUTSIDE)
 		ask_outside(client);
@@ -1093,6 +1116,8 @@ hold_given(struct client *client)
 	struct login *login = client->login;
 
 	parameters_respell(login->parameters, &login->given);
+	if (!parameters_has_long(login->parameters, &login->given))
+		return true;
 	parameters_seal(&login->given);
 	login->held = parameters_share(login->parameters, &login->given);
 	if (login->held == NULL) {

@@ -1,13 +1,12 @@
 #include "session/parameter_texts.h"
 
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "base/digest.h"
 #include "base/invariant.h"
 #include "base/memory.h"
 
@@ -68,13 +67,10 @@ release(struct parameter_texts *texts, struct parameter_text *text)
 static void
 write_digits(const char *value, char digits[DIGITS + 1])
 {
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned length;
+	uint8_t digest[SHA256_BYTES];
 
-	INVARIANT(EVP_Digest(value, strlen(value), digest, &length,
-	    EVP_sha256(), NULL) == 1);
-	for (int i = 0; i < DIGEST_BYTES; i++)
-		snprintf(digits + 2 * i, 3, "%02x", digest[i]);
+	digest_of(value, strlen(value), digest);
+	digest_write_digits(digest, DIGEST_BYTES, digits);
 }
 
 /* NULL: no memory. */

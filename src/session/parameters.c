@@ -1,12 +1,12 @@
 #include "session/parameters.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/digest.h"
 #include "base/invariant.h"
 #include "base/memory.h"
 
@@ -126,42 +126,50 @@ parameters_text(const struct parameters *parameters,
 	    parameter_texts_find(parameters->texts, place) : place;
 }
 
-/*
- * Of those that are there, each with its place and its end: most are not, or
- * are short, and this is done for each client that comes.  -1: but for none.
- */
-static void
-digest_all_but(const struct parameter_values *values, int left_out,
-    uint8_t digest_out[16])
+bool
+parameters_has_long(const struct parameters *parameters,
+    const struct parameter_values *values)
 {
-	uint8_t text[sizeof(values->values) + 2 * PARAMETERS_MOST];
-	uint8_t digest[EVP_MAX_MD_SIZE], *at = text;
-	unsigned length;
-
-	for (int i = 0; i < PARAMETERS_MOST; i++) {
-		const char *place = values->values[i];
-		bool is_long = parameter_is_long(place);
-		size_t size = is_long ? PARAMETER_VALUE_BYTES :
-		    strlen(place) + 1;
-
-		if (i == left_out || (place[0] == '\0' && !is_long))
-			continue;
-		*at++ = (uint8_t)i;
-		*at++ = is_long;
-		memcpy(at, place, size);
-		at += size;
-	}
-	INVARIANT(EVP_Digest(text, (size_t)(at - text), digest, &length,
-	    EVP_sha256(), NULL) == 1);
-	memcpy(digest_out, digest, 16);
+	for (int i = 0; i < parameters->count; i++)
+		if (parameter_is_long(values->values[i]))
+			return true;
+	return false;
 }
 
+/* With its place and its end; only the digest of a long one is here. */
+static uint8_t *
+add_value(uint8_t *at, const struct parameter_values *values, int index)
+{
+	const char *place = values->values[index];
+	bool is_long = parameter_is_long(place);
+	size_t size = is_long ? PARAMETER_VALUE_BYTES : strlen(place) + 1;
+
+	if (place[0] == '\0' && !is_long)
+		return at;
+	*at++ = (uint8_t)index;
+	*at++ = is_long;
+	memcpy(at, place, size);
+	return at + size;
+}
+
+/* Most are not there, or are short, and this is done for each client. */
 void
 parameters_seal(struct parameter_values *values)
 {
-	digest_all_but(values, -1, values->digest);
+	uint8_t text[sizeof(values->values) + 2 * PARAMETERS_MOST], *at = text;
+	uint8_t digest[SHA256_BYTES];
+
 	/* Two clients' statements are the same whatever they call themselves. */
-	digest_all_but(values, PARAMETER_APPLICATION_NAME, values->meaning);
+	for (int i = 0; i < PARAMETERS_MOST; i++)
+		if (i != PARAMETER_APPLICATION_NAME)
+			at = add_value(at, values, i);
+	digest_of(text, (size_t)(at - text), digest);
+	memcpy(values->meaning, digest, sizeof(values->meaning));
+	memcpy(text, values->meaning, sizeof(values->meaning));
+	at = add_value(text + sizeof(values->meaning), values,
+	    PARAMETER_APPLICATION_NAME);
+	digest_of(text, (size_t)(at - text), digest);
+	memcpy(values->digest, digest, sizeof(values->digest));
 }
 
 /* Without those whose texts are not here; all others are kept now. */

@@ -40,6 +40,10 @@ void parameters_put(struct parameters *parameters,
 const char *parameters_text(const struct parameters *parameters,
     const struct parameter_values *values, int index);
 
+/* Is there a value whose text is somewhere else? */
+bool parameters_has_long(const struct parameters *parameters,
+    const struct parameter_values *values) MUST_CHECK;
+
 /*
  * A client wants `want`, a server has `have` and has just said so: what the
  * client wants from now on, in PostgreSQL's spelling.  What the client said

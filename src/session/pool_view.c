@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/invariant.h"
 #include "base/memory.h"
 
@@ -48,7 +49,7 @@ digest_place(const struct config *config,
 	unsigned length;
 
 	INVARIANT(context != NULL &&
-	    EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1);
+	    EVP_DigestInit_ex(context, digest_sha256(), NULL) == 1);
 	add_text(context, database->host);
 	add_text(context, database->dbname);
 	add_text(context, database->user);

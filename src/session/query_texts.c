@@ -1,12 +1,12 @@
 #include "session/query_texts.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "base/digest.h"
 #include "base/invariant.h"
 #include "base/memory.h"
 
@@ -118,13 +118,11 @@ query_text_length(const struct query_text *text)
 const uint8_t *
 query_text_digest(struct query_text *text)
 {
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned length;
+	uint8_t digest[SHA256_BYTES];
 
 	if (text->has_digest)
 		return text->digest;
-	INVARIANT(EVP_Digest(text->bytes, text->length, digest, &length,
-	    EVP_sha256(), NULL) == 1);
+	digest_of(text->bytes, text->length, digest);
 	memcpy(text->digest, digest, sizeof(text->digest));
 	text->has_digest = true;
 	return text->digest;

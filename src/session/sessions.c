@@ -126,11 +126,12 @@ pools_used(const struct sessions *sessions)
 }
 
 void
-sessions_accept(struct sessions *sessions, int fd, bool is_unix)
+sessions_accept(struct sessions *sessions, int fd, bool is_unix,
+    const struct sockaddr_storage *peer)
 {
 	if (!is_unix)
 		socket_tune(fd, &sessions->socket_options);
-	if (client_accept(sessions, fd, is_unix) == NULL)
+	if (client_accept(sessions, fd, is_unix, peer) == NULL)
 		log_warning("no room for one more client");
 }
 

@@ -140,8 +140,9 @@ struct sessions *sessions_create(struct segment *segment,
 void sessions_configure(struct sessions *sessions,
     const struct config *config);
 
-/* An accepted socket; nothing was read from it. */
-void sessions_accept(struct sessions *sessions, int fd, bool is_unix);
+/* An accepted socket; nothing was read from it.  `peer` NULL: not known. */
+void sessions_accept(struct sessions *sessions, int fd, bool is_unix,
+    const struct sockaddr_storage *peer);
 
 /* A descriptor of a server connection, from another process; taken over. */
 void sessions_receive_server(struct sessions *sessions, uint32_t row,

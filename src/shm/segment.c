@@ -1,7 +1,6 @@
 #include "shm/segment.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -10,6 +9,7 @@
 #include "base/clock.h"
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 /* Room that a later RELOAD may grow into; untouched pages cost nothing. */
 #define CLIENTS_LEAST 16384
@@ -130,10 +130,8 @@ fill_in(struct segment *segment)
 	segment->state->started_at = clock_now();
 	segment->history->taken_at[0] = segment->state->started_at;
 	segment->history->taken_at[1] = segment->state->started_at;
-	INVARIANT(RAND_bytes(segment->state->mock_nonce,
-	    STATE_NONCE_BYTES) == 1);
-	INVARIANT(RAND_bytes(segment->state->cancel_nonce,
-	    STATE_NONCE_BYTES) == 1);
+	random_fill(segment->state->mock_nonce, STATE_NONCE_BYTES);
+	random_fill(segment->state->cancel_nonce, STATE_NONCE_BYTES);
 	atomic_store(&segment->state->slots, segment->size.workers);
 	for (unsigned i = 0; i < ROSTER_SLOTS; i++)
 		lock_create(&segment->mailboxes[i].lock);

@@ -1,20 +1,13 @@
 #include "shm/tickets.h"
 
 #include <string.h>
-#include <openssl/rand.h>
 
 #include "base/invariant.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 _Static_assert(sizeof(struct ticket_key) == 80 && TICKET_WORDS == 20,
     "keys are whole words");
-
-static void
-make_key(struct ticket_key *key_out)
-{
-	INVARIANT(RAND_bytes((unsigned char *)key_out, sizeof(*key_out)) ==
-	    1);
-}
 
 /*
  * Who reads meanwhile sees the sequence odd, or changed, and reads again
@@ -54,8 +47,8 @@ tickets_create(struct tickets *tickets, usec_t now)
 {
 	struct ticket_key keys[TICKET_KEYS];
 
-	make_key(&keys[0]);
-	make_key(&keys[1]);
+	random_fill(&keys[0], sizeof(keys[0]));
+	random_fill(&keys[1], sizeof(keys[1]));
 	write_keys(tickets, keys);
 	atomic_store(&tickets->changed_at, now);
 	memory_wipe(keys, sizeof(keys));
@@ -70,7 +63,7 @@ tickets_rotate(struct tickets *tickets, usec_t now)
 		return;
 	tickets_copy(tickets, keys);
 	keys[1] = keys[0];
-	make_key(&keys[0]);
+	random_fill(&keys[0], sizeof(keys[0]));
 	write_keys(tickets, keys);
 	atomic_store(&tickets->changed_at, now);
 	memory_wipe(keys, sizeof(keys));

@@ -10,7 +10,7 @@
 #include "contract/orders.h"
 #include "net/fdpass.h"
 
-/* Accepted in one go before other work gets its turn. */
+/* Accepted in one go before other work gets its turn, in a crowd. */
 #define ACCEPT_MOST 16
 /* Let in before a socket is closed: more than any queue holds. */
 #define QUEUE_MOST 4096
@@ -25,6 +25,8 @@ struct door {
 	int		 fd;
 	bool		 is_unix;
 	bool		 is_shared;	/* with the other workers */
+	unsigned	 burst;		/* accepted in its last turn, if there */
+	uint64_t	 turn;		/* of the loop; 0: all were let in */
 };
 
 struct gate {
@@ -123,16 +125,27 @@ pass_on(struct gate *gate, unsigned worker, int fd, bool is_unix)
 	return false;
 }
 
-static void
-let_in(struct gate *gate, int fd, bool is_unix)
+/* False: errno says why nobody came in. */
+static bool
+let_in_one(struct door *door)
 {
+	struct gate *gate = door->gate;
 	unsigned worker = choose_worker(gate);
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+	int fd;
 
+	memset(&peer, 0, sizeof(peer));
+	fd = accept4(door->fd, (struct sockaddr *)&peer, &length,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd == -1)
+		return false;
 	if (worker != gate->inheritance->slot &&
-	    pass_on(gate, worker, fd, is_unix))
+	    pass_on(gate, worker, fd, door->is_unix))
 		close(fd);
 	else
-		sessions_accept(gate->sessions, fd, is_unix);
+		sessions_accept(gate->sessions, fd, door->is_unix, &peer);
+	return true;
 }
 
 static void
@@ -172,23 +185,37 @@ is_passing(int error)
 	    error == ECONNABORTED;
 }
 
+/*
+ * Most clients come alone, and to ask for another is a system call in vain.
+ * Whoever is left the loop reports in its next turn; then there is a crowd.
+ */
+static unsigned
+choose_burst(struct door *door)
+{
+	uint64_t turn = loop_turns(door->gate->loop);
+	bool in_a_row = door->turn != 0 && turn == door->turn + 1;
+
+	door->turn = turn;
+	door->burst = !in_a_row ? 1 : door->burst < ACCEPT_MOST ?
+	    2 * door->burst : ACCEPT_MOST;
+	return door->burst;
+}
+
 static void
 on_door(void *context, uint32_t events)
 {
 	struct door *door = context;
+	unsigned burst = choose_burst(door);
 
-	for (int i = 0; i < ACCEPT_MOST; i++) {
-		int fd = accept4(door->fd, NULL, NULL,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd == -1 && is_passing(errno))
-			return;
-		if (fd == -1) {
+	for (unsigned i = 0; i < burst; i++) {
+		if (let_in_one(door))
+			continue;
+		door->turn = 0;
+		if (!is_passing(errno)) {
 			log_error("accept() failed: %s", strerror(errno));
 			close_for_a_while(door->gate);
-			return;
 		}
-		let_in(door->gate, fd, door->is_unix);
+		return;
 	}
 }
 
@@ -251,14 +278,8 @@ gate_suspend(struct gate *gate, bool suspended)
 static void
 empty_queue(struct door *door)
 {
-	for (int i = 0; i < QUEUE_MOST; i++) {
-		int fd = accept4(door->fd, NULL, NULL,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd == -1)
-			return;
-		let_in(door->gate, fd, door->is_unix);
-	}
+	for (int i = 0; i < QUEUE_MOST && let_in_one(door); i++)
+		;
 }
 
 void

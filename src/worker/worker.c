@@ -60,7 +60,8 @@ take_parcel(struct worker *worker, const struct inbox_message *message, int fd)
 		sessions_receive_server(worker->sessions, message->row,
 		    message->generation, fd);
 	else if (message->kind == INBOX_CLIENT)
-		sessions_accept(worker->sessions, fd, message->is_unix != 0);
+		sessions_accept(worker->sessions, fd, message->is_unix != 0,
+		    NULL);
 	else
 		close(fd);
 }

@@ -327,7 +327,7 @@ come(struct world *world, int *client)
 	INVARIANT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
 	    SOCK_NONBLOCK, 0, pair) == 0);
 	(void)!send(pair[0], start, sizeof(start), MSG_NOSIGNAL);
-	sessions_accept(world->sessions, pair[1], true);
+	sessions_accept(world->sessions, pair[1], true, NULL);
 	*client = pair[0];
 }
 

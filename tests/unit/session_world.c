@@ -166,7 +166,7 @@ on_door(void *context, uint32_t events)
 			side->pings++;
 		else
 			sessions_accept(side->sessions, fd,
-			    message.kind == DOOR_UNIX);
+			    message.kind == DOOR_UNIX, NULL);
 	}
 }
 
