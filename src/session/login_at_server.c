@@ -705,8 +705,12 @@ keep_parameter(struct server *server, const uint8_t *body, size_t length)
 	for (int i = 0; i < 4; i++)
 		header[1 + i] = (uint8_t)(word >> (24 - 8 * i));
 	if (buffer_length(&server->login->welcome) + 5 + length >
-	    WELCOME_BYTES)
+	    WELCOME_BYTES) {
+		server_log(LOG_LEVEL_WARNING, server, "clients are not told "
+		    "of %.*s, which is too long", length < 63 ? (int)length :
+		    63, (const char *)body);
 		return;
+	}
 	if (!buffer_append(&server->login->welcome, header, sizeof(header)) ||
 	    !buffer_append(&server->login->welcome, body, length))
 		buffer_clear(&server->login->welcome);

@@ -350,7 +350,7 @@ fill_in_pool(struct segment *segment, uint32_t row,
 		lock_create(&pool->lock);
 	pool->has_lock = 1;
 	(void)!lock_take(&pool->lock);
-	memset(&pool->idle_head, 0, sizeof(*pool) -
+	memset(&pool->idle_head, 0, offsetof(struct pool_row, welcome) -
 	    offsetof(struct pool_row, idle_head));
 	atomic_store(&pool->empty_since, 0);
 	pool->database = key->database;

@@ -17,7 +17,8 @@
 
 #define DATABASE_NAME_BYTES 64
 #define USER_NAME_BYTES 128
-#define WELCOME_BYTES 8192
+/* Pages that nothing is written to cost nothing. */
+#define WELCOME_BYTES (32 * 1024)
 #define FAILURE_BYTES 128
 
 struct database_row {
