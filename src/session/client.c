@@ -304,6 +304,30 @@ client_send(struct client *client, const uint8_t *bytes, size_t length)
 	return true;
 }
 
+static void take_commands(struct client *client);
+static void resume_commands(struct client *client);
+
+/* It has taken all; what else it was paused for may not be over. */
+static void
+go_on_reading(struct client *client)
+{
+	struct server *server = client->server;
+
+	if (server != NULL) {
+		server_resume_reading(server);
+		if (!client->held &&
+		    buffer_length(&client->input) <= INPUT_MOST &&
+		    buffer_length(&server->backlog) == 0 &&
+		    !stream_has_unsent(&server->stream))
+			client_resume_reading(client);
+	} else if (client_phase(client) == CLIENT_IDLE) {
+		client_resume_reading(client);
+	} else if (client_phase(client) == CLIENT_CONSOLE) {
+		take_commands(client);
+		resume_commands(client);
+	}
+}
+
 static void
 flush_backlog(struct client *client)
 {
@@ -327,10 +351,7 @@ flush_backlog(struct client *client)
 	if (client_is_behind(client))
 		return;
 	watch_for(client, client->watch.events & ~(uint32_t)EPOLLOUT);
-	if (client->server != NULL)
-		server_resume_reading(client->server);
-	else if (client_phase(client) == CLIENT_IDLE)
-		client_resume_reading(client);
+	go_on_reading(client);
 }
 
 /* --- closing ------------------------------------------------------------- */
@@ -948,7 +969,7 @@ take_linked(struct client *client, const uint8_t *bytes, size_t length)
 
 /*
  * The console takes whole messages, one after the other.  While a command
- * waits (PAUSE), what follows waits, too.
+ * waits (PAUSE), or an answer to be taken, what follows waits, too.
  */
 static void
 take_commands(struct client *client)
@@ -957,7 +978,7 @@ take_commands(struct client *client)
 	struct frame frame;
 
 	while (client_phase(client) == CLIENT_CONSOLE &&
-	    !client->console_waits) {
+	    !client->console_waits && !client_is_behind(client)) {
 		enum frame_verdict verdict = frame_read(
 		    buffer_front(&client->input),
 		    buffer_length(&client->input), CONSOLE_MESSAGE_MOST,

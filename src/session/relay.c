@@ -240,10 +240,16 @@ answer_at_once(struct client *client, struct server *server, bool flushes)
 		return true;
 	prepared_answer(server, &edit);
 	bytes = edit_end(&edit, NULL, &length);
-	if (bytes != NULL)
-		return client_send(client, bytes, length);
-	client_fail(client, SQLSTATE_OF_POOLER, "out of memory");
-	return false;
+	if (bytes == NULL) {
+		client_fail(client, SQLSTATE_OF_POOLER, "out of memory");
+		return false;
+	}
+	if (!client_send(client, bytes, length))
+		return false;
+	/* There is no server to hold back: who does not read is not read. */
+	if (UNLIKELY(buffer_length(&client->backlog) > SESSIONS_BACKLOG))
+		client_pause_reading(client);
+	return true;
 }
 
 void

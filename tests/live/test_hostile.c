@@ -427,6 +427,46 @@ START_TEST(long_commands_to_the_console_harm_nobody)
 }
 END_TEST
 
+/* Kilobytes that the only worker has for itself. */
+static long
+memory_of(struct crew *crew)
+{
+	char *status = file_read(text("/proc/%d/status",
+	    (int)crew->workers[0]));
+	char *at = strstr(status, "RssAnon:");
+	long memory = at != NULL ? atol(at + 8) : 0;
+
+	free(status);
+	return memory;
+}
+
+/* What it asks for is much more than what it says. */
+START_TEST(a_console_that_is_not_read_takes_little_memory)
+{
+	enum { QUESTIONS = 4000 };
+	struct crew crew;
+	struct buffer bytes = { 0 };
+	int console;
+	long before;
+
+	muster(&crew, pooler_start(.workers = 1));
+	console = fake_client_login(crew.pooler->port, "admin", "pgbouncer");
+	before = memory_of(&crew);
+	for (int i = 0; i < QUESTIONS; i++)
+		put_message(&bytes, 'Q', "s", "SHOW CONFIG");
+	ck_assert(fake_client_send(console, &bytes));
+	for (int i = 0; i < 50; i++)
+		ck_query_value(crew.witness, "select 1", "1");
+	ck_assert_int_lt(memory_of(&crew) - before, 12 * 1024);
+	for (int i = 0; i < QUESTIONS; i++)
+		fake_client_expect(console, 'Z', NULL);
+	fake_client_query(console, "SHOW VERSION");
+	fake_client_expect(console, 'Z', NULL);
+	close(console);
+	ck_crew_unharmed(&crew);
+}
+END_TEST
+
 START_TEST(packets_larger_than_allowed_are_refused)
 {
 	struct crew crew;
@@ -850,6 +890,7 @@ main(void)
 	tcase_add_loop_test(tests, wrong_requests_harm_nobody, 0, 3);
 	tcase_add_test(tests, wrong_requests_to_the_console_harm_nobody);
 	tcase_add_test(tests, long_commands_to_the_console_harm_nobody);
+	tcase_add_test(tests, a_console_that_is_not_read_takes_little_memory);
 	tcase_add_test(tests, packets_larger_than_allowed_are_refused);
 	tcase_add_test(tests,
 	    a_client_that_vanishes_at_each_stage_harms_nobody);

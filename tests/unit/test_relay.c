@@ -462,6 +462,70 @@ START_TEST(a_client_that_only_writes_is_not_read_without_end)
 }
 END_TEST
 
+static const uint8_t parse[] = { 'P', 0, 0, 0, 9, 'a', 0, 0, 0, 0 };
+static const uint8_t closing[] = { 'C', 0, 0, 0, 7, 'S', 'a', 0 };
+static const uint8_t answers[] = { '3', 0, 0, 0, 4, '1', 0, 0, 0, 4 };
+
+/* What the server has is parsed and closed without it. */
+static uint8_t *
+pairs_of_ours(size_t count)
+{
+	size_t pair = sizeof(closing) + sizeof(parse);
+	uint8_t *bytes = malloc(count * pair);
+
+	ck_assert_ptr_nonnull(bytes);
+	for (size_t i = 0; i < count; i++) {
+		memcpy(bytes + i * pair, closing, sizeof(closing));
+		memcpy(bytes + i * pair + sizeof(closing), parse,
+		    sizeof(parse));
+	}
+	return bytes;
+}
+
+/* They come from no server that could be held back. */
+START_TEST(a_client_that_reads_no_answer_of_ours_is_not_read_without_end)
+{
+	const size_t count = 2 * MEGABYTE, pair = sizeof(closing) +
+	    sizeof(parse);
+	uint8_t *pairs = pairs_of_ours(count), body[256];
+	int narrow = session_connect_narrow(&world, 0);
+	size_t sent, got = 0;
+
+	send_startup(narrow, "u", "db");
+	expect_welcome(narrow);
+	send_bytes(narrow, parse, sizeof(parse));
+	send_talk(narrow, "S");
+	ck_assert_int_eq(receive_message(server, body, sizeof(body), &got),
+	    'P');
+	expect_talk(server, "S");
+	send_talk(server, "1Z");
+	expect_talk(narrow, "1Z");
+	sent = fill(narrow, pairs, count * pair);
+	ck_assert_msg(sent < count * pair / 2, "%zu bytes were taken", sent);
+	/* All are answered once it reads. */
+	for (got = 0; got < count * sizeof(answers);) {
+		ssize_t done = sent == count * pair ? 0 : send(narrow,
+		    pairs + sent, count * pair - sent, MSG_DONTWAIT);
+
+		sent += done > 0 ? (size_t)done : 0;
+		done = recv(narrow, body, sizeof(body), MSG_DONTWAIT);
+		for (ssize_t i = 0; i < done; i++, got++)
+			if (body[i] != answers[got % sizeof(answers)])
+				ck_abort_msg("byte %zu", got);
+		if (done <= 0)
+			usleep(50);
+	}
+	send_talk(narrow, "S");
+	expect_talk(server, "S");
+	send_talk(server, "Z");
+	expect_talk(narrow, "Z");
+	close(narrow);
+	free(pairs);
+	await_clients(&world, CLIENT_IDLE, 1);
+	session_query(client, server);
+}
+END_TEST
+
 /* --- what is counted ----------------------------------------------------- */
 
 START_TEST(transactions_queries_and_bytes_are_counted_exactly)
@@ -518,6 +582,8 @@ main(void)
 	tcase_add_test(tests, a_big_query_and_a_big_row_pass_through);
 	tcase_add_test(tests, a_client_that_does_not_read_stops_the_server);
 	tcase_add_test(tests, a_server_that_does_not_read_stops_the_client);
+	tcase_add_test(tests,
+	    a_client_that_reads_no_answer_of_ours_is_not_read_without_end);
 	tcase_add_test(tests,
 	    a_client_that_only_writes_is_not_read_without_end);
 	tcase_add_test(tests,
