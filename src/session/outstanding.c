@@ -7,6 +7,8 @@
 #include "wire/messages.h"
 
 #define SMALLEST 16
+/* A longer ring is not kept for a pipeline that may never come again. */
+#define KEPT 4096
 
 static struct request *
 at(const struct outstanding *outstanding, uint32_t behind)
@@ -156,6 +158,11 @@ pop(struct outstanding *outstanding, enum request_end end)
 	outstanding->count--;
 	count_out(outstanding, &request);
 	tell_end(outstanding, &request, end);
+	if (UNLIKELY(outstanding->count == 0 && outstanding->size > KEPT)) {
+		free(outstanding->ring);
+		outstanding->ring = NULL;
+		outstanding->size = outstanding->head = 0;
+	}
 }
 
 static void

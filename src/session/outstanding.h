@@ -80,7 +80,8 @@ enum change_kind {
 };
 
 struct outstanding {
-	struct request	*ring;		/* NULL while unused */
+	struct request	*ring;		/* NULL while unused, and when a long
+					   one is empty */
 	uint32_t	 size;		/* a power of two */
 	uint32_t	 head, count;
 	uint32_t	 batches;	/* that have their end: Sync, Query … */
