@@ -17,6 +17,9 @@
 #include "base/log.h"
 #include "wire/messages.h"
 
+/* So much is answered to one text, or a little more; then it ends. */
+#define REPLY_MOST (16u << 20)
+
 enum console_access
 console_access(const struct config *config, const char *user)
 {
@@ -324,6 +327,16 @@ skip_nothing(struct statements *left)
 	}
 }
 
+/* A short text can ask for much, over and over. */
+static void
+refuse_more(struct run *run)
+{
+	const struct sql_failure failure = { .sqlstate = "54000",
+	    .text = "answers are larger than 16 MiB" };
+
+	(void)fail_sql(run, &failure);
+}
+
 /* One after the other; what is open or refused is the last for now. */
 static enum console_outcome
 run_statements(struct run *run, struct statements left)
@@ -337,6 +350,11 @@ run_statements(struct run *run, struct statements left)
 		if (run->refused)
 			break;
 		skip_nothing(&left);
+		if (left.at < left.end &&
+		    buffer_length(run->reply) > REPLY_MOST) {
+			refuse_more(run);
+			break;
+		}
 		run->order->rest = left.at;
 		run->order->rest_length = (size_t)(left.end - left.at);
 		if (is_open(outcome))

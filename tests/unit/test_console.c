@@ -591,6 +591,31 @@ START_TEST(several_statements)		/* for each of several */
 }
 END_TEST
 
+/* No message to the console is longer than 64 KiB. */
+START_TEST(a_text_that_asks_for_very_much_is_not_answered_to_its_end)
+{
+	enum { TIMES = 64 * 1024 / 12 };
+	static const char question[] = "SHOW CONFIG;", state[] = "C54000";
+	char *text = malloc(TIMES * 12 + 1);
+	struct buffer reply = { 0 };
+	struct console_order order;
+	size_t length;
+
+	for (int i = 0; i < TIMES; i++)
+		strcpy(text + i * 12, question);
+	ck_assert_int_eq(console_query(&world.env, text, TIMES * 12, &reply,
+	    &order), CONSOLE_DONE);
+	length = buffer_length(&reply);
+	ck_assert_uint_gt(length, 16 << 20);
+	ck_assert_uint_lt(length, 17 << 20);
+	ck_assert_ptr_nonnull(memmem(buffer_front(&reply) + length - 128, 128,
+	    state, sizeof(state)));
+	ck_assert_int_eq(buffer_front(&reply)[length - 6], 'Z');
+	buffer_clear(&reply);
+	free(text);
+}
+END_TEST
+
 START_TEST(what_is_behind_a_command_that_waits_runs_afterwards)
 {
 	uint32_t server = world_add_server(&world, "app", "joe",
@@ -814,6 +839,8 @@ main(void)
 	    a_cancel_request_of_who_does_not_wait_ends_a_pause_of_all);
 	tcase_add_loop_test(tests, several_statements, 0,
 	    ARRAY_LENGTH(several));
+	tcase_add_test(tests,
+	    a_text_that_asks_for_very_much_is_not_answered_to_its_end);
 	tcase_add_test(tests,
 	    what_is_behind_a_command_that_waits_runs_afterwards);
 	tcase_add_loop_test(tests, a_setting_is_asked_for, 0,
