@@ -11,6 +11,8 @@
 #include "wire/report.h"
 
 #define OID_TEXT BINARY_TEXT
+/* Of all portals; what is behind it does not begin. */
+#define KEPT_MOST (16u << 20)
 
 struct statement_of_visit {
 	struct statement_of_visit *next;
@@ -782,6 +784,17 @@ take_announced(struct portal *portal)
 	    buffer_length(told), &portal->oids, &portal->width);
 }
 
+static size_t
+kept_by_portals(const struct visit *visit)
+{
+	size_t kept = 0;
+
+	for (const struct portal *portal = visit->portals; portal != NULL;
+	    portal = portal->next)
+		kept += buffer_length(&portal->result);
+	return kept;
+}
+
 /*
  * The text is copied: DISCARD ALL as a prepared statement takes it away.
  */
@@ -832,6 +845,9 @@ take_execute(const struct console_env *env, struct reader body,
 	if (portal == NULL || (!portal->begun && portal->statement == NULL))
 		return refuse_portal(env, name, reply);
 	portal->wanted = wanted < 0 ? 0 : wanted;
+	if (!portal->begun && kept_by_portals(env->visit) > KEPT_MOST)
+		return refuse(env, "54000", "more than 16 MiB are left of "
+		    "other portals", NULL, reply);
 	if (!portal->begun)
 		return begin_portal(env, portal, reply, order);
 	if (buffer_length(&portal->result) == 0)

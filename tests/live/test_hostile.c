@@ -467,6 +467,42 @@ START_TEST(a_console_that_is_not_read_takes_little_memory)
 }
 END_TEST
 
+static const char seven_megabytes[] = "WITH RECURSIVE n(i) AS (SELECT 1 UNION "
+    "ALL SELECT i + 1 FROM n WHERE i < 900) SELECT replace(replace("
+    "'aaaaaaaaaaaaaaaa', 'a', 'bbbbbbbbbbbbbbbb'), 'b', "
+    "'cccccccccccccccccccccccccccccccc') FROM n";
+
+/* One row of each: the rest waits for who never asks for it. */
+START_TEST(portals_of_the_console_keep_little_memory)
+{
+	struct crew crew;
+	struct buffer bytes = { 0 };
+	struct message message = { .type = 0 };
+	unsigned portals;
+	int console;
+
+	muster(&crew, pooler_start(.workers = 1));
+	console = fake_client_login(crew.pooler->port, "admin", "pgbouncer");
+	fake_client_query(console, "BEGIN");
+	fake_client_expect(console, 'Z', NULL);
+	put_message(&bytes, 'P', "ssh", "big", seven_megabytes, 0);
+	for (portals = 0; portals < 10 && message.type != 'E'; portals++) {
+		put_message(&bytes, 'B', "sshhh", text("p%u", portals),
+		    "big", 0, 0, 0);
+		put_message(&bytes, 'E', "si", text("p%u", portals), 1);
+		ck_assert(fake_client_send(console, &bytes));
+		do
+			ck_assert(fake_client_read(console, &message));
+		while (message.type != 's' && message.type != 'E');
+	}
+	ck_assert_int_eq(message.type, 'E');
+	ck_assert_str_eq(error_field(&message, 'C'), "54000");
+	ck_assert_uint_eq(portals, 4);
+	close(console);
+	ck_crew_unharmed(&crew);
+}
+END_TEST
+
 START_TEST(packets_larger_than_allowed_are_refused)
 {
 	struct crew crew;
@@ -891,6 +927,7 @@ main(void)
 	tcase_add_test(tests, wrong_requests_to_the_console_harm_nobody);
 	tcase_add_test(tests, long_commands_to_the_console_harm_nobody);
 	tcase_add_test(tests, a_console_that_is_not_read_takes_little_memory);
+	tcase_add_test(tests, portals_of_the_console_keep_little_memory);
 	tcase_add_test(tests, packets_larger_than_allowed_are_refused);
 	tcase_add_test(tests,
 	    a_client_that_vanishes_at_each_stage_harms_nobody);
