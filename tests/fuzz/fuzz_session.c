@@ -167,6 +167,7 @@ configure(struct world *world, const char *mode)
 	    "auth_file = users\npool_mode = %s\ndefault_pool_size = 1\n"
 	    "server_reset_query_always = %d\n"
 	    "max_prepared_statements = 3\nserver_login_retry = 0\n"
+	    "log_connections = 0\nlog_disconnections = 0\n"
 	    "max_packet_size = 100000\nserver_check_delay = 1000\n",
 	    open_postgresql(world), mode, strcmp(mode, "statement") == 0);
 
