@@ -315,6 +315,10 @@ go_on_reading(struct client *client)
 
 	if (server != NULL) {
 		server_resume_reading(server);
+		/* The time that it may take counts from here. */
+		if (UNLIKELY(server->step == SERVER_LOOKING))
+			server_row(server)->request_at =
+			    loop_now(client->sessions->loop);
 		if (!client->held &&
 		    buffer_length(&client->input) <= INPUT_MOST &&
 		    buffer_length(&server->backlog) == 0 &&

@@ -552,7 +552,9 @@ server_tick(struct server *server)
 	if (server_is_before_use(server) &&
 	    now - server_row(server)->request_at > limit)
 		server_try_another(server, "test query failed");
-	else if (server->step == SERVER_LOOKING &&
+	/* Its answer is not read while its client does not read. */
+	else if (server->step == SERVER_LOOKING && (server->client == NULL ||
+	    !client_is_behind(server->client)) &&
 	    now - server_row(server)->request_at > limit)
 		session_state_lost(server, "test query failed");
 	else if (server->step == SERVER_RESETTING &&

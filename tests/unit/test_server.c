@@ -352,6 +352,40 @@ START_TEST(a_setting_that_is_reported_meanwhile_reaches_the_client)
 }
 END_TEST
 
+/* PostgreSQL has answered; it is the client who takes its time. */
+START_TEST(a_look_waits_for_a_client_that_does_not_read)
+{
+	static const uint8_t no[] = { 'D', 0, 0, 0, 11, 0, 1, 0, 0, 0, 1,
+	    '0' };
+	static uint8_t row[60001 + 64] = { 'D', 0, 0, 60000 >> 8,
+	    60000 & 0xff };
+	struct talk end = talk_of("C(SET)Z");
+	size_t length = 60001 + end.length;
+	int narrow;
+
+	start("default_pool_size = 1\nsession_state = pin\n"
+	    "server_connect_timeout = 0.4");
+	narrow = session_connect_narrow(&world, 0);
+	send_startup(narrow, "u", "db");
+	expect_welcome(narrow);
+	send_talk(narrow, "Q(set a)");
+	expect_talk(server, "Q(set a)");
+	/* All at once: then it is read at once, and not taken. */
+	memcpy(row + 60001, end.bytes, end.length);
+	send_bytes(server, row, length);
+	expect_question(server);
+	send_talk(server, "T");
+	send_bytes(server, no, sizeof(no));
+	send_talk(server, "C(SELECT 1)Z");
+	usleep(1200000);
+	session_settle(&world);
+	expect_bytes(narrow, row, length, "the row");
+	session_query(narrow, server);
+	session_query(client, server);
+	close(narrow);
+}
+END_TEST
+
 /* --- resets -------------------------------------------------------------- */
 
 START_TEST(in_session_mode_a_server_is_reset_for_the_next_client)
@@ -703,6 +737,7 @@ main(void)
 	tcase_add_test(tests, a_reset_may_be_wanted_always);
 	tcase_add_test(tests,
 	    a_setting_that_is_reported_meanwhile_reaches_the_client);
+	tcase_add_test(tests, a_look_waits_for_a_client_that_does_not_read);
 	tcase_add_test(tests, no_reset_query_is_no_reset);
 	tcase_add_test(tests, in_statement_mode_there_are_no_transactions);
 	tcase_add_test(tests, an_idle_server_may_say_harmless_things);
