@@ -71,14 +71,8 @@ class Test:
     def drawn(self):
         return self.browser.value(DRAWN)
 
-    def start_load(self):
-        return self.scene.spawn(
-            self.scene.bin + "/pgbench", "-n", "-S", "-h", "127.0.0.1", "-p",
-            str(self.scene.pooled), "-U", "app", "-c", "8", "-T", "3600",
-            "shop")
-
     def the_figures_move_under_load(self):
-        load = self.start_load()
+        load = self.scene.start_load(8)
         seen = set()
 
         def moves():
@@ -205,32 +199,14 @@ def main():
     signal.alarm(600)
     scene, http, browser = Scene("browser"), free_port(), None
     try:
-        scene.start_cluster()
-        scene.sql("CREATE ROLE app LOGIN IN ROLE pg_read_all_data")
-        scene.sql("CREATE DATABASE shop")
-        scene.as_postgres(scene.bin + "/pgbench", "-i", "-q", "-h",
-                          "127.0.0.1", "-p", str(scene.direct), "shop")
-        place = f"host=127.0.0.1 port={scene.direct} dbname=shop"
-        scene.write(scene.ini, f"""
-[databases]
-shop = {place} pool_size=3
-"{EVIL}" = {place}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {scene.pooled}
-unix_socket_dir =
-auth_type = trust
-auth_file = {scene.root}/users
-admin_users = postgres
-pool_mode = transaction
-workers = 2
+        scene.open_shop(f"""
+shop = {{place}} pool_size=3
+"{EVIL}" = {{place}}
+""", f"""
 metrics_listen = 127.0.0.1:{http}
 server_lifetime = 0
 server_idle_timeout = 0
-server_check_delay = 3600
 """)
-        scene.write(scene.root + "/users", '"app" ""\n"postgres" ""\n')
-        scene.start_pooler()
         scene.psql(scene.pooled, "app", EVIL, "SELECT 1")
         browser = chromium.Chromium(scene.root + "/chromium")
         browser.go(f"http://127.0.0.1:{http}/")

@@ -15,10 +15,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 
-from scene import PGUSHER, find_postgres, free_port, skip, wait_for
+from guide import Guide, NotHere, check_plan, follow
+from scene import PGUSHER, free_port, wait_for
 
 HOME = ("/Users/pierre.ribeiro/workspace/projects/amyris/"
         "sqlserver-to-postgresql-migration/infra/database")
@@ -27,78 +27,38 @@ PASSWORD = "perseus_secret"
 NETWORK = f"10.{200 + os.getpid() // 250 % 50}.{os.getpid() % 250}"
 
 
-class NotHere(Exception):
-    """What this block needs is not on this machine."""
-
-
-class Stage:
+class Stage(Guide):
     """A cluster, a pooler and the guide's directories."""
 
     def __init__(self):
-        self.bin = find_postgres()
-        self.root = tempfile.mkdtemp(prefix="pgusher-guide-")
+        super().__init__("guide")
         self.dir = self.root + "/pgbouncer"
         self.ini = self.dir + "/pgbouncer.ini"
         self.log = self.root + "/pgbouncer.log"
-        self.direct, self.pooled, self.http = free_port(), 0, 0
-        self.held, self.namespace = [], None
+        self.http, self.namespace = free_port(), None
+        self.user = ["runuser", "-u", "postgres", "--"] if self.as_user \
+            else []
         os.mkdir(self.dir)
         os.mkdir(self.root + "/bin")
-        self.user = []
-        if os.getuid() == 0:
-            self.user = ["runuser", "-u", "postgres", "--"]
-            os.chmod(self.root, 0o755)
-            shutil.chown(self.root, "postgres")
+        if self.user:
             shutil.chown(self.dir, "postgres")
 
-    def as_postgres(self, *words):
-        subprocess.run([*self.user, *words], check=True, cwd=self.root,
-                       stdout=subprocess.DEVNULL)
-
-    def write(self, path, text, mode=0o644):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(path, mode)
-        if self.user:
-            shutil.chown(path, "postgres")
-
-    def start_cluster(self):
-        self.as_postgres(self.bin + "/initdb", "-D", self.root + "/data",
-                         "-A", "trust", "-U", "postgres")
-        with open(self.root + "/data/postgresql.conf", "a",
-                  encoding="utf-8") as conf:
-            conf.write(f"port = {self.direct}\nfsync = off\n"
-                       # For the network partition; pg_hba.conf says who may.
-                       "listen_addresses = '*'\nmax_connections = 120\n"
-                       f"unix_socket_directories = '{self.root}'\n"
-                       "password_encryption = md5\n"
-                       "shared_preload_libraries = 'pg_stat_statements'\n")
-        with open(self.root + "/data/pg_hba.conf", "w",
-                  encoding="utf-8") as hba:
-            hba.write("host all perseus_admin 127.0.0.1/32 md5\n"
-                      f"host perseus_dev perseus_admin {NETWORK}.0/30 md5\n"
-                      "host all all 127.0.0.1/32 trust\n"
-                      "local all all trust\n")
-        self.pg_ctl("start")
+    def start(self):
+        # For the network partition on all addresses; pg_hba.conf says who
+        # may.
+        self.start_cluster(
+            "listen_addresses = '*'\nmax_connections = 120\n"
+            "password_encryption = md5\n"
+            "shared_preload_libraries = 'pg_stat_statements'\n",
+            "host all perseus_admin 127.0.0.1/32 md5\n"
+            f"host perseus_dev perseus_admin {NETWORK}.0/30 md5\n"
+            "host all all 127.0.0.1/32 trust\n")
         self.sql("CREATE ROLE perseus_admin SUPERUSER LOGIN PASSWORD "
                  f"'{PASSWORD}'")
         self.sql("CREATE DATABASE perseus_dev OWNER perseus_admin")
         self.sql("CREATE EXTENSION pg_stat_statements", "perseus_dev")
 
-    def pg_ctl(self, what):
-        self.as_postgres(self.bin + "/pg_ctl", "-D", self.root + "/data",
-                         "-l", self.root + "/postgres.log", "-w", "-m",
-                         "fast", what)
-
-    def sql(self, text, database="postgres"):
-        done = subprocess.run(
-            ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p",
-             str(self.direct), "-U", "postgres", "-d", database, "-tAc",
-             text], check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
     def configure(self, base):
-        self.pooled, self.http = free_port(), free_port()
         base = base.replace("host=postgres port=5432",
                             f"host=127.0.0.1 port={self.direct}")
         base = base.replace("listen_port = 6432",
@@ -113,13 +73,6 @@ logfile = {self.log}
 pidfile = {self.root}/pgbouncer.pid
 server_login_retry = 1
 """)
-
-    def edit(self, pattern, new):
-        with open(self.ini, encoding="utf-8") as file:
-            text = file.read()
-        done, count = re.subn(pattern, new, text, flags=re.M)
-        assert count > 0, "nothing to edit: " + pattern
-        self.write(self.ini, done)
 
     def add(self, lines):
         with open(self.ini, encoding="utf-8") as file:
@@ -227,31 +180,22 @@ chown postgres userlist.new; }} && mv userlist.new userlist.txt
     def hold(self, port, user="perseus_admin"):
         """A client that begins a transaction and stays; port as the guide
         has it. Its first line is "here" if it got that far."""
-        client = subprocess.Popen(
+        client = self.begin_and_stay(
             ["psql", "-qtA", "-h", "localhost", "-p", str(port), "-U", user,
              "-d", "perseus_dev"], executable=self.root + "/bin/psql",
-            text=True, env=self.environment(), stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        client.stdin.write("begin; select 'here';\n")
-        client.stdin.flush()
+            env=self.environment())
         self.held.append(client)
         return client
-
-    def let_go(self):
-        for client in self.held:
-            client.stdin.close()
-            client.wait()
-        self.held = []
 
     def end(self):
         self.let_go()
         if self.namespace is not None:
             self.namespace.end()
         try:
-            self.run("docker-compose stop pgbouncer")
-            self.pg_ctl("stop")
+            if os.path.exists(self.root + "/bin/docker-compose"):
+                self.run("docker-compose stop pgbouncer")
         finally:
-            shutil.rmtree(self.root, ignore_errors=True)
+            super().end()
 
 
 class Namespace:
@@ -850,37 +794,19 @@ PLAN = [
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         blocks = re.findall(r"^```\w*\n(.*?)^```", file.read(), re.S | re.M)
-    assert len(blocks) == len(PLAN), "a block is new or gone: see PLAN"
-    for block, (words, _) in zip(blocks, PLAN):
-        assert words in block, ("a block is new or gone: see PLAN", words)
-    if not os.access(PGUSHER, os.X_OK):
-        skip("no pooler")
+    check_plan(blocks, PLAN)
     stage = Stage()
-    failed = 0
     try:
-        stage.start_cluster()
+        stage.start()
         stage.configure(blocks[2])
         stage.install_programs()
         stage.run("chmod +x generate-userlist.sh; ./generate-userlist.sh; "
                   "docker-compose restart pgbouncer")
         wait_for(lambda: os.path.exists(stage.root + "/pgbouncer.pid"),
                  "the pooler starts")
-        for number, (block, (words, what)) in enumerate(zip(blocks, PLAN)):
-            if isinstance(what, str):
-                print(f"{number}: {words}: not run: {what}")
-                continue
-            try:
-                what(stage, block)
-                print(f"{number}: {words}: as the guide says")
-            except NotHere as error:
-                print(f"{number}: {words}: not run: {error}")
-            except (AssertionError, subprocess.SubprocessError) as error:
-                failed += 1
-                stage.let_go()
-                print(f"{number}: {words}: FAILED: {error!r}"[:3000])
+        return not follow(stage, blocks, PLAN)
     finally:
         stage.end()
-    return failed > 0
 
 
 sys.exit(main())

@@ -13,13 +13,14 @@ import subprocess
 import sys
 import urllib.request
 
-from scene import PGUSHER, Scene, free_port, skip, wait_for
+from guide import Guide, check_plan, follow
+from scene import PGUSHER, free_port, skip, wait_for
 
 PASSWORDS = {"app": "app password", "dba": "dba password",
              "monitor": "monitor password"}
 
 
-class Stage(Scene):
+class Stage(Guide):
     """The page's world."""
 
     def __init__(self):
@@ -28,7 +29,7 @@ class Stage(Scene):
         self.ini = self.root + "/etc/pgusher/pgusher.ini"
         self.log = self.root + "/var/log/pgusher/pgusher.log"
         self.pidfile = self.root + "/run/pgusher/pgusher.pid"
-        self.held, self.waiting = [], None
+        self.waiting = None
         for name in ("etc/pgusher", "var/log/pgusher", "run/pgusher", "bin"):
             os.makedirs(f"{self.root}/{name}")
         if self.as_user:
@@ -99,28 +100,11 @@ esac
         return int(self.sql("SELECT count(*) FROM pg_stat_activity WHERE "
                             "datname = 'shop' AND usename = 'app'"))
 
-    def edit(self, pattern, new):
-        with open(self.ini, encoding="utf-8") as file:
-            text = file.read()
-        done, count = re.subn(pattern, self.placed(new), text, flags=re.M)
-        assert count > 0, "nothing to edit: " + pattern
-        self.write(self.ini, done)
-
     def hold(self, port):
         """A client that begins a transaction and stays."""
-        client = self.spawn(
-            "psql", "-XqtA", "-h", "127.0.0.1", "-p", str(port), "-U", "app",
-            "-d", "shop", env=self.environment, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        client.stdin.write("begin; select 'here';\n")
-        client.stdin.flush()
-        return client
-
-    def let_go(self):
-        for client in self.held:
-            client.stdin.close()
-            client.wait()
-        self.held = []
+        return self.begin_and_stay(
+            ["psql", "-XqtA", "-h", "127.0.0.1", "-p", str(port), "-U", "app",
+             "-d", "shop"], env=self.environment)
 
     def bench(self, *options):
         return subprocess.Popen(
@@ -420,14 +404,11 @@ def examples(path):
 
 def main():
     blocks = examples(sys.argv[1])
-    assert len(blocks) == len(PLAN), "an example is new or gone: see PLAN"
-    for block, (words, _) in zip(blocks, PLAN):
-        assert words in block, ("an example is new or gone: see PLAN", words)
+    check_plan(blocks, PLAN)
     if not shutil.which("bash") or not shutil.which("openssl"):
         skip("no bash or no openssl")
     signal.alarm(900)
     stage = Stage()
-    failed = 0
     try:
         stage.start_cluster(
             "listen_addresses = '127.0.0.1, 127.0.0.2'\n"
@@ -435,17 +416,9 @@ def main():
             "host all app,dba,monitor all scram-sha-256\n"
             "host all all all trust\n")
         stage.install_programs()
-        for number, (block, (words, what)) in enumerate(zip(blocks, PLAN)):
-            try:
-                what(stage, block)
-                print(f"{number}: {words}: as the page says")
-            except (AssertionError, subprocess.SubprocessError) as error:
-                failed += 1
-                print(f"{number}: {words}: FAILED: {error!r}"[:3000])
-                stage.let_go()
+        return not follow(stage, blocks, PLAN)
     finally:
         stage.end()
-    return failed > 0
 
 
 sys.exit(main())

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import urllib.parse
 
-from stage import (PGUSHER, Stage, fetch, free_port, need, wait_until)
+from stage import PGUSHER, Stage, fetch, free_port, need, wait_for
 
 TOP = os.path.abspath(sys.argv[1])
 MONITORING = TOP + "/contrib/monitoring"
@@ -114,8 +114,8 @@ workers = 2
 metrics_listen = 127.0.0.1:{metrics}
 """)
     stage.start("pgusher", PGUSHER, stage.root + "/pgusher.ini")
-    wait_until(lambda: fetch(f"http://127.0.0.1:{metrics}/readyz")[0] == 200,
-               "the pooler is ready")
+    wait_for(lambda: fetch(f"http://127.0.0.1:{metrics}/readyz")[0] == 200,
+             "the pooler is ready")
     return port, metrics
 
 
@@ -192,19 +192,22 @@ def check_dashboard_works(server, dashboard):
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
             expression = fill(target["expr"])
-            data = ask(server, "query", query=expression)
-            assert data is not None, expression
-            quiet = panel["title"] in ("Login failures", "Clients closed",
-                                       "Servers closed")
-            assert data["result"] or quiet, expression
+            assert ask(server, "query", query=expression) is not None, \
+                expression
+            if panel["title"] in ("Login failures", "Clients closed",
+                                  "Servers closed"):
+                continue
+            # A rate needs two looks of late; on a busy machine one fails.
+            wait_for(lambda: ask(server, "query", query=expression)[
+                "result"], expression)
 
 
 def check_live(stage, prometheus, promtool):
     dashboard = panels()
     port, metrics = start_pooler(stage)
     server = start_prometheus(stage, prometheus, metrics)
-    wait_until(lambda: (ask(server, "query", query="pgbouncer_up") or
-                        {}).get("result"), "Prometheus has scraped it")
+    wait_for(lambda: (ask(server, "query", query="pgbouncer_up") or
+                      {}).get("result"), "Prometheus has scraped it")
     assert not firing(server), firing(server)
 
     # Two clients for the two servers, and more than the threshold wait.
@@ -213,10 +216,10 @@ def check_live(stage, prometheus, promtool):
     stage.sql("select 1", "shop", port)
     crowd = [stage.start("psql", *psql, "select pg_sleep(600)")
              for _ in range(2 + 6)]
-    wait_until(lambda: {("PgusherClientsWaiting", "warning"),
-                        ("PgusherPoolFull", "critical"),
-                        ("PgusherLongWait", "warning")} <=
-               set(firing(server)), "alerts fire")
+    wait_for(lambda: {("PgusherClientsWaiting", "warning"),
+                      ("PgusherPoolFull", "critical"),
+                      ("PgusherLongWait", "warning")} <=
+             set(firing(server)), "alerts fire")
     alerts = firing(server)
     assert ("PgusherClientsWaiting", "critical") not in alerts
     for alert in alerts.values():
@@ -229,10 +232,9 @@ def check_live(stage, prometheus, promtool):
     for client in crowd:
         stage.end(client)
     stage.sql("select 1", "shop", port)
-    wait_until(lambda: ("PgusherClientsWaiting", "warning") not in
-               firing(server), "the alert is over")
+    wait_for(lambda: ("PgusherClientsWaiting", "warning") not in
+             firing(server), "the alert is over")
     check_dashboard_works(server, dashboard)
-
     check_names(text, rule_expressions() + dashboard_expressions(dashboard))
     check_lint(promtool, stage, text)
 

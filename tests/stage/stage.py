@@ -9,51 +9,16 @@ import glob
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
-PGUSHER = os.path.abspath(os.environ.get("PGUSHER", "./pgusher"))
-PATIENCE = 60.0
+from scene import (PATIENCE, PGUSHER, find_postgres, free_port, need, skip,
+                   wait_for)
 
-
-def skip(reason):
-    print("skipped:", reason)
-    sys.exit(77)
-
-
-def need(program):
-    """The path of a program, also of those that are for administrators."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    found = shutil.which(program, path=path)
-    if not found:
-        skip("no " + program)
-    return found
-
-
-def free_port(taken=set()):
-    first = 20000 + os.getpid() * 7 % 8000
-    for port in range(first, first + 4000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in taken:
-            taken.add(port)
-            return port
-    return skip("no free port")
-
-
-def wait_until(claim, what):
-    end = time.monotonic() + PATIENCE
-    while not claim():
-        assert time.monotonic() < end, "never came true: " + what
-        time.sleep(0.05)
+__all__ = ["PGUSHER", "Stage", "fetch", "free_port", "need", "skip",
+           "wait_for"]
 
 
 def fetch(url):
@@ -71,11 +36,7 @@ class Stage:
     """with Stage("monitoring") as stage: ..."""
 
     def __init__(self, name):
-        found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
-        if not found or not shutil.which("psql"):
-            skip("no PostgreSQL")
-        found.sort(key=lambda path: int(path.split("/")[4]))
-        self.bin = os.path.dirname(found[-1])
+        self.bin = find_postgres()
         self.root = tempfile.mkdtemp(prefix=f"pgusher-{name}-")
         self.user = []
         if os.getuid() == 0:

@@ -75,10 +75,7 @@ class Test:
 
     def rates_move(self):
         top = self.top(200, 50)
-        load = self.scene.spawn(
-            self.scene.bin + "/pgbench", "-n", "-S", "-h", "127.0.0.1", "-p",
-            str(self.scene.pooled), "-U", "app", "-c", "2", "-T", "3600",
-            "shop")
+        load = self.scene.start_load(2)
         self.wait_for_line(top, r"[1-9][0-9.]*[kM]? transactions/s")
         self.wait_for_line(top, r"^shop +[1-9][0-9.]*[kM]? +[1-9]")
         # There is room for the whole name, and for the bar.
@@ -126,29 +123,8 @@ def main():
     signal.alarm(300)
     scene = Scene("top")
     try:
-        scene.start_cluster()
-        scene.sql("CREATE ROLE app LOGIN IN ROLE pg_read_all_data")
-        scene.sql("CREATE DATABASE shop")
-        scene.as_postgres(scene.bin + "/pgbench", "-i", "-q", "-h",
-                          "127.0.0.1", "-p", str(scene.direct), "shop")
-        place = f"host=127.0.0.1 port={scene.direct} dbname=shop"
-        scene.write(scene.ini, f"""
-[databases]
-shop = {place} pool_size=2
-{LONG} = {place}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {scene.pooled}
-unix_socket_dir =
-auth_type = trust
-auth_file = {scene.root}/users
-admin_users = postgres
-pool_mode = transaction
-workers = 2
-server_check_delay = 3600
-""")
-        scene.write(scene.root + "/users", '"app" ""\n"postgres" ""\n')
-        scene.start_pooler()
+        scene.open_shop(
+            f"shop = {{place}} pool_size=2\n{LONG} = {{place}}", "")
         scene.psql(scene.pooled, "app", "shop", "SELECT 1")
         scene.psql(scene.pooled, "postgres", LONG, "SELECT 1")
         test = Test(scene)

@@ -15,6 +15,7 @@ import tempfile
 import time
 
 PGUSHER = os.path.abspath(os.environ.get("PGUSHER", "./pgusher"))
+PATIENCE = 60.0     # seconds for what must happen
 claims = []     # of ports, while this process lives
 
 
@@ -23,12 +24,22 @@ def skip(reason):
     sys.exit(77)
 
 
+def need(program):
+    """The path of a program, also of those that are for administrators."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    found = shutil.which(program, path=path)
+    if not found:
+        skip("no " + program)
+    return found
+
+
 def find_postgres():
     """Where initdb, pg_ctl and pgbench are."""
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
     if not found or not shutil.which("psql"):
         skip("no PostgreSQL")
-    return os.path.dirname(found[-1])
+    return os.path.dirname(max(found, key=lambda path:
+                               int(path.split("/")[4])))
 
 
 def free_port():
@@ -47,9 +58,9 @@ def free_port():
     return skip("no free port")
 
 
-def wait_for(claim, what, seconds=60):
+def wait_for(claim, what):
     """What it gave when it was true."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not (value := claim()):
         assert time.monotonic() < end, "never came true: " + what
         time.sleep(0.05)
@@ -137,7 +148,7 @@ class Scene:
     def stop_pooler(self, number=signal.SIGQUIT):
         if self.pooler is not None:
             self.pooler.send_signal(number)
-            status = self.pooler.wait(60)
+            status = self.pooler.wait(PATIENCE)
             self.pooler = None
             assert status == 0, (status, self.logged())
 
@@ -160,6 +171,44 @@ class Scene:
         rows = [dict(zip(head, line)) for line in lines]
         return [row for row in rows if all(row[key] == value for key, value
                                            in wanted.items())]
+
+    def open_shop(self, entries, settings):
+        """
+        A database `shop` that pgbench has filled, with a user `app`, and a
+        pooler of two workers in front of it.  In `entries`, lines of
+        [databases], {place} is where it is.
+        """
+        self.start_cluster()
+        self.sql("CREATE ROLE app LOGIN IN ROLE pg_read_all_data")
+        self.sql("CREATE DATABASE shop")
+        self.as_postgres(self.bin + "/pgbench", "-i", "-q", "-h",
+                         "127.0.0.1", "-p", str(self.direct), "shop")
+        entries = entries.format(
+            place=f"host=127.0.0.1 port={self.direct} dbname=shop")
+        self.write(self.ini, f"""
+[databases]
+{entries}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {self.pooled}
+unix_socket_dir =
+auth_type = trust
+auth_file = {self.root}/users
+admin_users = postgres
+pool_mode = transaction
+workers = 2
+server_check_delay = 3600
+{settings}
+""")
+        self.write(self.root + "/users", '"app" ""\n"postgres" ""\n')
+        self.start_pooler()
+
+    def start_load(self, clients):
+        """pgbench, until it is ended."""
+        return self.spawn(
+            self.bin + "/pgbench", "-n", "-S", "-h", "127.0.0.1", "-p",
+            str(self.pooled), "-U", "app", "-c", str(clients), "-T", "3600",
+            "shop")
 
     # --- programs beside them
 
