@@ -92,6 +92,11 @@ build_packages='gcc make autoconf automake pkg-config xz-utils libc6-dev
     libpam0g-dev libldap-dev libmicrohttpd-dev
     libseccomp-dev'
 
+# Compilers have work to do; most of the tests wait most of the time.
+build_jobs=$(getconf _NPROCESSORS_ONLN)
+[ "$build_jobs" -le 8 ] || build_jobs=8
+test_jobs=$((3 * build_jobs))
+
 # A directory of our own that the user postgres can enter as well.
 make_work_directory()
 {
