@@ -169,8 +169,6 @@ add_plain_atom(struct part *part, bool is_outermost, const char *at)
 		    COST_OF_CHOICE : COST_OF_ANCHOR, false);
 	else if (*at == '\\' && at[1] != '\0' && strchr("bB<>`'", at[1]))
 		add_atom(part, COST_OF_WORD_ANCHOR, false);
-	else if (*at == '\\' && at[1] >= '1' && at[1] <= '9')
-		add_atom(part, 1, false);
 	else
 		add_atom(part, 1, true);
 }
@@ -184,6 +182,13 @@ end_choice(struct part *part)
 	*part = (struct part){ .cost = part->cost, .has_nothing = true,
 	    .may_be_empty = part->may_be_empty ||
 	    !(part->has_letters || part->last.has_letters) };
+}
+
+/* POSIX has none of these, and to look for one takes glibc seconds. */
+static bool
+refers_back(const char *at)
+{
+	return *at == '\\' && at[1] >= '1' && at[1] <= '9';
 }
 
 static bool
@@ -248,6 +253,11 @@ take(struct part *parts, unsigned *depth, const char **at,
 		    !part->may_be_empty);
 		++*at;
 		return true;
+	case '\\':
+		if (refers_back(*at))
+			return error_set(error, "\"%.2s\" refers back to what "
+			    "was found", *at);
+		break;
 	default:
 		break;
 	}

@@ -8,6 +8,10 @@
  * when its repetitions are written out is bounded first.  A pattern that
  * passes compiles in a fraction of a second and in some tens of MiB; whether
  * it is right, says the library.
+ *
+ * Names are chosen by clients, in certificates for instance.  References back
+ * to what was found, `(a+)\1\1`, with which they could make the library look
+ * for seconds, are refused.
  */
 #ifndef CONFIG_PATTERN_H
 #define CONFIG_PATTERN_H

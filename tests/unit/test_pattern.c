@@ -28,6 +28,7 @@ static const struct {
 	{ "[*+{?]*[]*+]+[^]*+]?", 0 },
 	{ "[[:alpha:]*+]+[[.].]*+]+[[=a=]+*]*", 0 },
 	{ "[a\\]*", 0 },
+	{ "a\\\\1[\\1]", 0 },
 	{ "a)b", 0 },
 	/* as much as may be */
 	{ "a{0,900}", 0 },
@@ -49,6 +50,7 @@ END_TEST
 static const char twice[] = " repeats what is repeated already";
 static const char empty[] = " repeats what may be empty";
 static const char much[] = "its repetitions come to too much";
+static const char back[] = " refers back to what was found";
 static const char bounds[] = " is not a number of repetitions";
 
 static const struct {
@@ -70,7 +72,8 @@ static const struct {
 	{ "(\\b\\<){3}", empty },
 	{ "^*a", empty },
 	{ "*a", empty },
-	{ "(a*)\\1*", empty },
+	{ "(a+)\\1\\1b", back },
+	{ "^(.*)@\\1$", back },
 	{ "((a{1,200}){1,200}){1,200}", much },
 	{ "((((((((((a){0,2}b){0,2}b){0,2}b){0,2}b){0,2}b){0,2}b){0,2}b)"
 	    "{0,2}b){0,2}b){0,2}", much },
