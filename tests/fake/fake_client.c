@@ -78,6 +78,21 @@ fake_client_send(int fd, struct buffer *bytes)
 }
 
 void
+fake_client_send_last(int fd, struct buffer *bytes)
+{
+	(void)fake_client_send(fd, bytes);
+	shutdown(fd, SHUT_WR);
+}
+
+void
+fake_client_finish(int fd, struct buffer *bytes)
+{
+	fake_client_send_last(fd, bytes);
+	fake_client_drain(fd);
+	close(fd);
+}
+
+void
 fake_client_query(int fd, const char *sql)
 {
 	struct buffer bytes = { 0 };

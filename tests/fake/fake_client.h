@@ -28,6 +28,12 @@ int fake_client_login(int port, const char *user, const char *database);
 /* Sends and clears. False: the peer has gone. */
 bool fake_client_send(int fd, struct buffer *bytes);
 
+/* Sends, clears and says that there is no more; the peer may have gone. */
+void fake_client_send_last(int fd, struct buffer *bytes);
+
+/* The same, takes whatever comes until the end, and closes. */
+void fake_client_finish(int fd, struct buffer *bytes);
+
 /* A simple query. */
 void fake_client_query(int fd, const char *sql);
 

@@ -404,21 +404,35 @@ listen_for(void *context)
 	}
 }
 
-void
-fake_server_open_port(struct fake_server *server)
+static int
+listen_at(in_addr_t host, int port)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)server->port),
-		.sin_addr.s_addr = server->host,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = host,
 	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int one = 1;
 
-	server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	ck_assert_int_eq(bind(server->fd, (struct sockaddr *)&address,
+	ck_assert_int_ne(fd, -1);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address,
 	    sizeof(address)), 0);
-	ck_assert_int_eq(listen(server->fd, 128), 0);
+	ck_assert_int_eq(listen(fd, 128), 0);
+	return fd;
+}
+
+int
+fake_server_listen(int port)
+{
+	return listen_at(htonl(INADDR_LOOPBACK), port);
+}
+
+void
+fake_server_open_port(struct fake_server *server)
+{
+	server->fd = listen_at(server->host, server->port);
 	ck_assert_int_eq(pthread_create(&server->listener, NULL, listen_for,
 	    server), 0);
 }

@@ -28,6 +28,12 @@ struct fake_server *fake_server_start(int port);
 /* At another address than 127.0.0.1. */
 struct fake_server *fake_server_start_at(const char *host, int port);
 
+/*
+ * A listening socket on a port of 127.0.0.1, for a test that plays the server
+ * itself. Close it.
+ */
+int fake_server_listen(int port);
+
 /* Closes all connections and the port. */
 void fake_server_stop(struct fake_server *server);
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fake/fake_server.h"
 #include "live/world.h"
 
 struct go_between {
@@ -171,19 +172,11 @@ struct go_between *
 go_between_start(int port, SSL_CTX *opens)
 {
 	struct go_between *between = calloc(1, sizeof(*between));
-	struct sockaddr_in address = { .sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int one = 1;
 	pthread_t thread;
 
 	ck_assert_ptr_nonnull(between);
 	between->opens = opens;
-	between->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(between->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	ck_assert_int_eq(bind(between->fd, (struct sockaddr *)&address,
-	    sizeof(address)), 0);
-	ck_assert_int_eq(listen(between->fd, 64), 0);
+	between->fd = fake_server_listen(port);
 	ck_assert_int_eq(pthread_create(&thread, NULL, accept_all, between),
 	    0);
 	pthread_detach(thread);

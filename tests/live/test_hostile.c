@@ -97,8 +97,7 @@ greet_and_listen(int port, const char *bytes, size_t length,
 	int client = fake_client_connect(port);
 
 	put_bytes(&out, bytes, length);
-	(void)fake_client_send(client, &out);
-	shutdown(client, SHUT_WR);
+	fake_client_send_last(client, &out);
 	if (message != NULL)
 		fake_client_expect_error(client, "FATAL", "08P01", message);
 	fake_client_drain(client);
@@ -168,10 +167,7 @@ START_TEST(a_startup_packet_of_many_parameters_is_taken_or_refused)
 	pairs[20001] = "app";
 	put_startup(&bytes, PROTOCOL_3_0, pairs);
 	client = fake_client_connect(crew.pooler->port);
-	(void)fake_client_send(client, &bytes);
-	shutdown(client, SHUT_WR);
-	fake_client_drain(client);
-	close(client);
+	fake_client_finish(client, &bytes);
 	ck_crew_unharmed(&crew);
 }
 END_TEST
@@ -261,8 +257,7 @@ START_TEST(wrong_answers_to_a_login_harm_nobody)
 		client = fake_client_begin(crew.pooler->port, "app", "shop");
 		fake_client_expect(client, 'R', &message);
 		put_bytes(&bytes, answers[i].bytes, answers[i].length);
-		(void)fake_client_send(client, &bytes);
-		shutdown(client, SHUT_WR);
+		fake_client_send_last(client, &bytes);
 		while (fake_client_read(client, &message))
 			ck_assert_msg(message.type == 'E', "%s: got '%c'",
 			    answers[i].story, message.type);
@@ -370,10 +365,7 @@ START_TEST(wrong_requests_harm_nobody)
 			fake_client_expect(client, 'Z', NULL);
 		put_bytes(&bytes, requests[i].bytes,
 		    requests[i].length);
-		(void)fake_client_send(client, &bytes);
-		shutdown(client, SHUT_WR);
-		fake_client_drain(client);
-		close(client);
+		fake_client_finish(client, &bytes);
 	}
 	ck_crew_unharmed(&crew);
 }
@@ -392,10 +384,7 @@ START_TEST(wrong_requests_to_the_console_harm_nobody)
 
 		put_bytes(&bytes, requests[i].bytes,
 		    requests[i].length);
-		(void)fake_client_send(client, &bytes);
-		shutdown(client, SHUT_WR);
-		fake_client_drain(client);
-		close(client);
+		fake_client_finish(client, &bytes);
 	}
 	ck_crew_unharmed(&crew);
 }
@@ -627,10 +616,7 @@ START_TEST(noise_harms_nobody)
 			    _i == 1 ? "app" : "admin",
 			    _i == 1 ? "shop" : "pgbouncer");
 		put_noise(&bytes, &state);
-		(void)fake_client_send(client, &bytes);
-		shutdown(client, SHUT_WR);
-		fake_client_drain(client);
-		close(client);
+		fake_client_finish(client, &bytes);
 	}
 	ck_crew_unharmed(&crew);
 }

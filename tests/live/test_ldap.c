@@ -15,6 +15,7 @@
 
 #include "fake/authority.h"
 #include "fake/fake_client.h"
+#include "fake/fake_server.h"
 #include "fake/packet.h"
 #include "live/ask.h"
 #include "live/world.h"
@@ -375,23 +376,6 @@ END_TEST
 
 /* --- trouble ------------------------------------------------------------- */
 
-/* It takes connections and says nothing. */
-static int
-deaf_directory(int at)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)at),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-
-	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
-	    sizeof(on)), 0);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address,
-	    sizeof(address)), 0);
-	ck_assert_int_eq(listen(fd, 64), 0);
-	return fd;
-}
-
 static int
 begin_login(struct pooler *pooler, const char *user)
 {
@@ -406,7 +390,8 @@ begin_login(struct pooler *pooler, const char *user)
 
 START_TEST(one_that_hangs_holds_up_its_own_clients_only)
 {
-	int deaf = world_port(), fd = deaf_directory(deaf), hanging[6];
+	/* It takes connections and says nothing. */
+	int deaf = world_port(), fd = fake_server_listen(deaf), hanging[6];
 	struct pooler *pooler;
 
 	start_directory();

@@ -28,7 +28,6 @@
  */
 #include <sys/socket.h>
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,20 +74,9 @@ ck_refused(int client, struct buffer *bytes)
 {
 	static struct message message;
 
-	(void)fake_client_send(client, bytes);
-	shutdown(client, SHUT_WR);
+	fake_client_send_last(client, bytes);
 	while (fake_client_read(client, &message))
 		ck_assert_msg(message.type == 'E', "got '%c'", message.type);
-	close(client);
-}
-
-/* Whatever comes, until the end. */
-static void
-send_and_drain(int client, struct buffer *bytes)
-{
-	(void)fake_client_send(client, bytes);
-	shutdown(client, SHUT_WR);
-	fake_client_drain(client);
 	close(client);
 }
 
@@ -199,7 +187,7 @@ START_TEST(cve_2026_107349)
 		struct buffer bytes = { 0 };
 
 		put_startup(&bytes, PROTOCOL_3_0, pairs);
-		send_and_drain(fake_client_connect(pooler->port), &bytes);
+		fake_client_finish(fake_client_connect(pooler->port), &bytes);
 	}
 	ck_unharmed(pooler);
 }
@@ -259,7 +247,7 @@ START_TEST(cve_2026_6664_at_the_login)
 			put_u32(&bytes, edges[i]);
 			put_u32(&bytes, codes[j]);
 			put_bytes(&bytes, "user\0app\0", 10);
-			send_and_drain(fake_client_connect(pooler->port),
+			fake_client_finish(fake_client_connect(pooler->port),
 			    &bytes);
 		}
 		for (unsigned j = 0; types[j] != '\0'; j++) {
@@ -310,8 +298,8 @@ START_TEST(cve_2026_6664_in_requests)
 
 			put_header(&bytes, types[j], edges[i]);
 			put_bytes(&bytes, "Sa\0bc\0\0\1\0\1\0\1", 12);
-			send_and_drain(fake_client_login(pooler->port, "app",
-			    "shop"), &bytes);
+			fake_client_finish(fake_client_login(pooler->port,
+			    "app", "shop"), &bytes);
 		}
 	}
 	ck_unharmed(pooler);
@@ -330,8 +318,8 @@ START_TEST(cve_2026_6664_inside_of_messages)
 		put_message(&bytes, 'B', "sshhi", "", "a", edges[i],
 		    edges[i], edges[i]);
 		put_message(&bytes, 'S', "");
-		send_and_drain(fake_client_login(pooler->port, "app", "shop"),
-		    &bytes);
+		fake_client_finish(fake_client_login(pooler->port, "app",
+		    "shop"), &bytes);
 	}
 	ck_unharmed(pooler);
 }
@@ -463,25 +451,6 @@ END_TEST
 
 /* ---- a server that is played by the test itself ---- */
 
-static int
-open_stage(int port)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int one = 1;
-
-	ck_assert_int_ne(fd, -1);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address,
-	    sizeof(address)), 0);
-	ck_assert_int_eq(listen(fd, 64), 0);
-	return fd;
-}
-
 /* The pooler comes, and says this code first. */
 static int
 await_entrance(int stage, uint32_t code)
@@ -553,7 +522,7 @@ ck_not_let_in(int client)
 START_TEST(cve_2021_3935_from_servers)
 {
 	static const char *const modes[] = { "prefer", "require" };
-	int port = world_port(), stage = open_stage(port);
+	int port = world_port(), stage = fake_server_listen(port);
 	struct pooler *pooler = start_with_stage(__func__, port, modes[_i]);
 	int client = fake_client_begin(pooler->port, "app", "stage");
 	int server = await_entrance(stage, SSL_REQUEST);
@@ -650,7 +619,7 @@ begin_sasl(int stage, char nonce_out[128])
 START_TEST(cve_2026_6665_and_6669)
 {
 	static char first[50000];
-	int port = world_port(), stage = open_stage(port);
+	int port = world_port(), stage = fake_server_listen(port);
 	struct pooler *pooler = start_with_stage(__func__, port, "disable");
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(firsts); i++) {
@@ -681,7 +650,7 @@ static const char *const finals[] = {
 START_TEST(a_server_that_proves_nothing)
 {
 	static struct message message;
-	int port = world_port(), stage = open_stage(port);
+	int port = world_port(), stage = fake_server_listen(port);
 	struct pooler *pooler = start_with_stage(__func__, port, "disable");
 
 	for (unsigned i = 0; i < ARRAY_LENGTH(finals); i++) {

@@ -7,10 +7,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fake/fake_server.h"
 #include "live/ask.h"
 #include "live/world.h"
 
@@ -135,23 +134,6 @@ END_TEST
 /* ---- sockets that it passes ---- */
 
 static int
-open_tcp(int port)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address,
-	    sizeof(address)), 0);
-	ck_assert_int_eq(listen(fd, 128), 0);
-	return fd;
-}
-
-static int
 open_unix(const char *path)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
@@ -186,8 +168,8 @@ START_TEST(passed_sockets_are_all_that_is_listened_on)
 	int second_port = world_port();
 	const char *path = text("%s/.s.PGSQL.%d", pooler->directory,
 	    pooler->port);
-	int passed[] = { open_tcp(pooler->port), open_unix(path),
-	    open_tcp(second_port), -1 };
+	int passed[] = { fake_server_listen(pooler->port), open_unix(path),
+	    fake_server_listen(second_port), -1 };
 	PGconn *console, *clients[12], *client;
 	struct stat status;
 	pid_t workers[3];
@@ -240,7 +222,7 @@ END_TEST
 START_TEST(a_drain_leaves_the_queue_to_the_next)
 {
 	struct pooler *pooler = pooler_prepare(.workers = 2);
-	int passed[] = { open_tcp(pooler->port), -1 };
+	int passed[] = { fake_server_listen(pooler->port), -1 };
 	PGconn *client, *late;
 	unsigned before[2];
 	pid_t workers[2];

@@ -2,7 +2,6 @@
  * TLS to PostgreSQL: every mode against every kind of server, and that all
  * workers use the connections as if there were none.
  */
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "fake/authority.h"
 #include "fake/fake_client.h"
+#include "fake/fake_server.h"
 #include "live/ask.h"
 #include "live/crowd.h"
 #include "live/go_between.h"
@@ -406,21 +406,6 @@ END_TEST
 /* --- a server that takes its time ------------------------------------------- */
 
 static int
-listen_at(int port)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in address = { .sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)port),
-	    .sin_addr = { htonl(INADDR_LOOPBACK) } };
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address,
-	    sizeof(address)), 0);
-	ck_assert_int_eq(listen(fd, 8), 0);
-	return fd;
-}
-
-static int
 take_request(int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -434,7 +419,8 @@ take_request(int listener)
 /* Its question was asked under settings that are no more. */
 START_TEST(a_reload_before_the_servers_answer_hurts_nobody)
 {
-	int port = world_port(), listener = listen_at(port), client, server;
+	int port = world_port(), listener = fake_server_listen(port);
+	int client, server;
 	struct pooler *pooler = pooler_start(.workers = 1, .databases = text(
 	    "shop = host=127.0.0.1 port=%d\n", port),
 	    .settings = "server_tls_sslmode = require\n"
