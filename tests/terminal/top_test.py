@@ -13,7 +13,7 @@ from terminal import Terminal
 
 TOOL = os.path.join(os.path.dirname(PGUSHER), "pgusherctl")
 LONG = "a_database_with_a_name_that_is_long_enough_to_be_cut"
-YELLOW, INVERSE = "33", "7"
+YELLOW, RED, INVERSE = "33", "1;31", "7"
 
 
 class Test:
@@ -61,7 +61,8 @@ class Test:
                                "+serving ")
         tones = {line.split(" ")[0]: tone for line, tone in
                  zip(top.text(), top.tones) if line}
-        assert tones["shop/app"] == YELLOW, tones
+        # On a busy machine the third waits for long by now.
+        assert tones["shop/app"] in (YELLOW, RED), tones
         assert tones["POOL"] == INVERSE, tones
         assert top.text()[-1].startswith("p pools"), top.text()
         assert top.modes == {"1049"}, top.modes     # the cursor is hidden
