@@ -1,4 +1,4 @@
-#include "session/client.h"
+#include "session/client_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,24 +12,16 @@
 #include "base/memory.h"
 #include "session/auth_query.h"
 #include "session/cancel.h"
-#include "session/encryption.h"
 #include "session/forward.h"
 #include "session/login.h"
 #include "session/prepared.h"
 #include "session/proxied.h"
-#include "session/relay.h"
 #include "session/replication.h"
 #include "session/server.h"
-#include "wire/framing.h"
 #include "wire/messages.h"
 #include "wire/pooler_errors.h"
 
 #define CLIENT_TAG 0x6c1e47a5
-
-/* What a client may send ahead while it waits; then it is not read. */
-#define INPUT_MOST SESSIONS_BACKLOG
-/* A statement to the console; PgBouncer takes less. */
-#define CONSOLE_MESSAGE_MOST (64 * 1024)
 
 /* Descriptors and client rows that only the console may use … */
 #define KEPT_FOR_CONSOLE 16
@@ -139,11 +131,12 @@ note_peer(struct client *client, const struct sockaddr_storage *known)
 	    &length) == 0)
 		address_from((struct sockaddr *)&address, port, &row->remote);
 	length = sizeof(address);
-	if (getsockname(client->stream.fd, (struct sockaddr *)&address, &length) == 0)
+	if (getsockname(client->stream.fd, (struct sockaddr *)&address,
+	    &length) == 0)
 		address_from((struct sockaddr *)&address, port, &row->local);
 	length = sizeof(peer);
-	if (client->is_unix && getsockopt(client->stream.fd, SOL_SOCKET, SO_PEERCRED,
-	    &peer, &length) == 0) {
+	if (client->is_unix && getsockopt(client->stream.fd, SOL_SOCKET,
+	    SO_PEERCRED, &peer, &length) == 0) {
 		row->remote_pid = (uint32_t)peer.pid;
 		client->uid = peer.uid;
 		client->own_uid = peer.uid == geteuid();
@@ -257,8 +250,8 @@ client_accept(struct sessions *sessions, int fd, bool is_unix,
 
 /* --- sending ------------------------------------------------------------- */
 
-static void
-watch_for(struct client *client, uint32_t events)
+void
+client_watch_for(struct client *client, uint32_t events)
 {
 	if (client->watch.callback != NULL)
 		loop_change(client->sessions->loop, &client->watch, events);
@@ -267,13 +260,13 @@ watch_for(struct client *client, uint32_t events)
 void
 client_pause_reading(struct client *client)
 {
-	watch_for(client, client->watch.events & ~(uint32_t)EPOLLIN);
+	client_watch_for(client, client->watch.events & ~(uint32_t)EPOLLIN);
 }
 
 void
 client_resume_reading(struct client *client)
 {
-	watch_for(client, client->watch.events | EPOLLIN);
+	client_watch_for(client, client->watch.events | EPOLLIN);
 }
 
 bool
@@ -298,14 +291,11 @@ client_send(struct client *client, const uint8_t *bytes, size_t length)
 		client_close(client, "out of memory");
 		return false;
 	}
-	watch_for(client, client->watch.events | EPOLLOUT);
+	client_watch_for(client, client->watch.events | EPOLLOUT);
 	if (client->server != NULL)
 		server_pause_reading(client->server);
 	return true;
 }
-
-static void take_commands(struct client *client);
-static void resume_commands(struct client *client);
 
 /* It has taken all; what else it was paused for may not be over. */
 static void
@@ -320,15 +310,14 @@ go_on_reading(struct client *client)
 			server_row(server)->request_at =
 			    loop_now(client->sessions->loop);
 		if (!client->held &&
-		    buffer_length(&client->input) <= INPUT_MOST &&
+		    buffer_length(&client->input) <= CLIENT_INPUT_MOST &&
 		    buffer_length(&server->backlog) == 0 &&
 		    !stream_has_unsent(&server->stream))
 			client_resume_reading(client);
 	} else if (client_phase(client) == CLIENT_IDLE) {
 		client_resume_reading(client);
 	} else if (client_phase(client) == CLIENT_CONSOLE) {
-		take_commands(client);
-		resume_commands(client);
+		client_take_commands(client);
 	}
 }
 
@@ -354,14 +343,14 @@ flush_backlog(struct client *client)
 	}
 	if (client_is_behind(client))
 		return;
-	watch_for(client, client->watch.events & ~(uint32_t)EPOLLOUT);
+	client_watch_for(client, client->watch.events & ~(uint32_t)EPOLLOUT);
 	go_on_reading(client);
 }
 
 /* --- closing ------------------------------------------------------------- */
 
-static void
-leave_queue(struct client *client)
+void
+client_leave_queue(struct client *client)
 {
 	struct sessions *sessions = client->sessions;
 	struct pool_caller caller = sessions_caller(sessions);
@@ -399,7 +388,7 @@ let_go(struct client *client, enum client_phase phase)
 	switch (phase) {
 	case CLIENT_WAITING:
 	case CLIENT_GIVEN:
-		leave_queue(client);
+		client_leave_queue(client);
 		return;
 	case CLIENT_WELCOME:
 		leave_list_of_welcome(client);
@@ -591,8 +580,8 @@ client_note_ready(struct client *client, uint8_t status, bool all_done)
 	client->xact_at = 0;
 }
 
-static void
-note_end_of_wait(struct client *client)
+void
+client_note_end_of_wait(struct client *client)
 {
 	struct client_row *row = client_row(client);
 
@@ -603,512 +592,21 @@ note_end_of_wait(struct client *client)
 	client->notified = false;
 }
 
-static void
-note_assignment(struct client *client)
+void
+client_note_assignment(struct client *client)
 {
 	stats_add(client->view->stats, STAT_server_assignment_count, 1);
-	note_end_of_wait(client);
+	client_note_end_of_wait(client);
 }
 
 void
 client_note_welcome(struct client *client)
 {
-	note_end_of_wait(client);
+	client_note_end_of_wait(client);
 	client_row(client)->request_at = loop_now(client->sessions->loop);
 }
 
-/* --- a server ------------------------------------------------------------ */
-
-static void answer_cancelled(struct client *client);
-
-static void
-fail_as_cached(struct client *client)
-{
-	struct pool_caller caller = sessions_caller(client->sessions);
-	char failure[FAILURE_BYTES], state[6], text[256];
-	usec_t age;
-
-	if (!pool_failure(&caller, client->view->pool, failure, state, &age))
-		snprintf(failure, sizeof(failure), "connect failed");
-	snprintf(text, sizeof(text), "server login has been failing, cached "
-	    "error: %s (server_login_retry)", failure);
-	client_fail_by_server(client, SQLSTATE_OF_POOLER, text);
-}
-
-/* False: this server is no good, and the client is IDLE again. */
-static bool
-try_server(struct client *client, uint32_t server_row)
-{
-	struct server *server = server_get(client->sessions, server_row);
-	struct pool_caller caller = sessions_caller(client->sessions);
-
-	if (server != NULL && server_link(server, client))
-		return true;
-	if (server == NULL && pool_begin_close(&caller, server_row))
-		server_leave(client->sessions, server_row, "no descriptor");
-	client_row(client)->server = NO_ROW;
-	client_enter(client, CLIENT_IDLE);
-	return false;
-}
-
-static enum pool_answer
-take(struct client *client, uint32_t *server_out)
-{
-	struct pool_caller caller = sessions_caller(client->sessions);
-
-	if (UNLIKELY(client->asking != NULL))
-		return auth_query_take(client, server_out);
-	return pool_take(&caller, client->view->pool, client->row,
-	    &client->view->policy, server_out);
-}
-
-void
-client_ask_for_server(struct client *client)
-{
-	struct sessions *sessions = client->sessions;
-	uint32_t server;
-
-	for (;;) {
-		switch (take(client, &server)) {
-		case POOL_TAKEN:
-			note_assignment(client);
-			if (try_server(client, server))
-				return;
-			break;
-		case POOL_QUEUED:
-			if (atomic_load(&sessions->segment->state->shutdown) ==
-			    SHUTDOWN_WAIT_FOR_SERVERS)
-				client_fail(client, SQLSTATE_OF_POOLER,
-				    "server shutting down");
-			else
-				server_open_if_needed(sessions, client->view,
-				    false);
-			return;
-		case POOL_FAILING:
-			fail_as_cached(client);
-			return;
-		}
-	}
-}
-
-/*
- * What it was given is not wanted any more: to the next one, who may have
- * been cancelled as well; at most so many at one time.
- */
-#define DECLINING_MOST 16
-
-static void
-decline(struct client *client, uint32_t server_row)
-{
-	struct sessions *sessions = client->sessions;
-	struct server *server = server_get(sessions, server_row);
-	struct pool_caller caller = sessions_caller(sessions);
-
-	client_row(client)->server = NO_ROW;
-	client_enter(client, CLIENT_IDLE);
-	sessions->declining++;
-	if (server != NULL)
-		server_release(server);
-	else if (pool_begin_close(&caller, server_row))
-		server_leave(sessions, server_row, "no descriptor");
-	sessions->declining--;
-	answer_cancelled(client);
-}
-
-void
-client_take_server(struct client *client, uint32_t server_row)
-{
-	note_assignment(client);
-	if (UNLIKELY(atomic_load(&client_row(client)->cancel_wanted) != 0) &&
-	    client->sessions->declining < DECLINING_MOST) {
-		decline(client, server_row);
-		return;
-	}
-	if (!try_server(client, server_row))
-		client_ask_for_server(client);
-}
-
-void
-client_retry(struct client *client)
-{
-	client_row(client)->server = NO_ROW;
-	client_enter(client, CLIENT_IDLE);
-	client_resume_reading(client);
-	client_ask_for_server(client);
-}
-
-void
-client_begin_relay(struct client *client)
-{
-	struct buffer waiting = client->input;
-
-	if (buffer_length(&waiting) == 0)
-		return;
-	memset(&client->input, 0, sizeof(client->input));
-	client->held = false;
-	client_resume_reading(client);
-	relay_from_client(client, buffer_front(&waiting),
-	    buffer_length(&waiting));
-	buffer_clear(&waiting);
-}
-
-/* --- reading ------------------------------------------------------------- */
-
-static void
-keep_input(struct client *client, const uint8_t *bytes, size_t length)
-{
-	if (!buffer_append(&client->input, bytes, length))
-		client_close(client, "out of memory");
-	else if (buffer_length(&client->input) > INPUT_MOST)
-		client_pause_reading(client);
-}
-
-static bool
-needs_server(uint8_t type)
-{
-	switch (type) {
-	case MESSAGE_QUERY:
-	case MESSAGE_PARSE:
-	case MESSAGE_BIND:
-	case MESSAGE_DESCRIBE:
-	case MESSAGE_EXECUTE:
-	case MESSAGE_CLOSE:
-	case MESSAGE_SYNC:
-	case MESSAGE_FUNCTION_CALL:
-		return true;
-	default:
-		return false;
-	}
-}
-
-bool
-client_may_send(struct client *client, uint8_t type)
-{
-	if (LIKELY(type != MESSAGE_QUERY ||
-	    !client->sessions->config->disable_pqexec))
-		return true;
-	client_fail(client, SQLSTATE_OF_POOLER, "PQexec disallowed");
-	return false;
-}
-
-/* The end of a COPY that failed already, or a Flush of nothing. */
-static bool
-means_nothing_here(uint8_t type)
-{
-	return type == MESSAGE_COPY_DATA || type == MESSAGE_COPY_DONE ||
-	    type == MESSAGE_COPY_FAIL || type == MESSAGE_FLUSH;
-}
-
-void
-client_fail_bad_header(struct client *client, const uint8_t *bytes,
-    size_t length)
-{
-	char text[64];
-	size_t at = (size_t)snprintf(text, sizeof(text),
-	    "bad packet header: '");
-
-	for (size_t i = 0; i < length && i < 8; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%02x",
-		    bytes[i]);
-	snprintf(text + at, sizeof(text) - at, "'");
-	client_fail(client, SQLSTATE_OF_POOLER, text);
-}
-
-/* True: this message is skipped; *alive says whether the client still is. */
-static bool
-skips(struct client *client, const struct frame *frame, bool *alive)
-{
-	uint8_t memory[16];
-	struct writer writer = writer_of(memory, sizeof(memory));
-
-	*alive = true;
-	if (LIKELY(!client->skipping) || frame->type == MESSAGE_TERMINATE)
-		return false;
-	client->remaining = frame->total;
-	if (frame->type != MESSAGE_SYNC)
-		return true;
-	client->skipping = false;
-	write_ready_for_query(&writer, TRANSACTION_NONE);
-	*alive = client_send(client, writer.bytes, writer.used);
-	return true;
-}
-
-/* Bytes of a client without a server, at a message's start. */
-static void
-take_idle(struct client *client, const uint8_t *bytes, size_t length)
-{
-	size_t at = 0, part;
-
-	while (at < length) {
-		struct frame frame;
-		bool alive;
-
-		if (client->remaining > 0) {
-			part = length - at < client->remaining ? length - at :
-			    client->remaining;
-			client->remaining -= (uint32_t)part;
-			at += part;
-			continue;
-		}
-		switch (frame_read(bytes + at, length - at, (uint32_t)
-		    client->sessions->config->max_packet_size, &frame)) {
-		case FRAME_MORE:
-			client->header_length = (uint8_t)(length - at);
-			memcpy(client->header, bytes + at, length - at);
-			return;
-		case FRAME_BAD:
-			client_fail_bad_header(client, bytes + at,
-			    length - at);
-			return;
-		case FRAME_FOUND:
-			break;
-		}
-		if (skips(client, &frame, &alive)) {
-			if (!alive)
-				return;
-			continue;
-		}
-		if (means_nothing_here(frame.type)) {
-			client->remaining = frame.total;
-			continue;
-		}
-		if (frame.type == MESSAGE_TERMINATE) {
-			client_close(client, "client close request");
-			return;
-		}
-		if (!needs_server(frame.type)) {
-			client_fail(client, SQLSTATE_OF_POOLER, "unknown pkt");
-			return;
-		}
-		if (!client_may_send(client, frame.type))
-			return;
-		break;
-	}
-	if (at == length)
-		return;
-	client_note_request(client);
-	client_ask_for_server(client);
-	if (client_phase(client) == CLIENT_CLOSED)
-		return;
-	if (client->server != NULL && client->server->step == SERVER_RELAYING)
-		relay_from_client(client, bytes + at, length - at);
-	else
-		keep_input(client, bytes + at, length - at);
-}
-
-/*
- * What it waited with is answered as PostgreSQL answers a cancelled query;
- * what it has sent behind that goes on (manual, "Extended Query": up to Sync
- * it is skipped).  Sync alone has nothing to cancel.
- */
-static void
-answer_cancelled(struct client *client)
-{
-	struct buffer waiting = client->input;
-	uint8_t memory[256];
-	struct writer writer = writer_of(memory, sizeof(memory));
-	struct frame frame;
-
-	memset(&client->input, 0, sizeof(client->input));
-	if (frame_read(buffer_front(&waiting), buffer_length(&waiting),
-	    INT32_MAX, &frame) != FRAME_FOUND) {
-		buffer_clear(&waiting);
-		client_close(client, "bad packet");
-		return;
-	}
-	client_note_ready(client, TRANSACTION_NONE, true);
-	if (frame.type != MESSAGE_SYNC)
-		write_error_response(&writer, &(struct notice){ "ERROR",
-		    SQLSTATE_QUERY_CANCELED,
-		    "canceling statement due to user request", NULL, NULL });
-	if (frame.type == MESSAGE_QUERY || frame.type == MESSAGE_SYNC ||
-	    frame.type == MESSAGE_FUNCTION_CALL) {
-		write_ready_for_query(&writer, TRANSACTION_NONE);
-		client->remaining = frame.total;
-	} else {
-		client->skipping = true;
-	}
-	if (client_send(client, writer.bytes, writer.used)) {
-		client_resume_reading(client);
-		take_idle(client, buffer_front(&waiting),
-		    buffer_length(&waiting));
-	}
-	buffer_clear(&waiting);
-}
-
-void
-client_stop_waiting(struct client *client)
-{
-	enum client_phase phase = client_phase(client);
-
-	if ((phase != CLIENT_WAITING && phase != CLIENT_GIVEN) ||
-	    atomic_load(&client_row(client)->cancel_wanted) == 0)
-		return;
-	leave_queue(client);
-	note_end_of_wait(client);
-	answer_cancelled(client);
-}
-
-/* The rest of a message that must be here as a whole, perhaps. */
-static void
-take_more(struct client *client, const uint8_t *bytes, size_t length)
-{
-	if (!buffer_append(&client->input, bytes, length))
-		client_fail(client, SQLSTATE_OF_POOLER, "out of memory");
-	else if (buffer_length(&client->input) >= client->wanted)
-		client_begin_relay(client);
-}
-
-static void
-take_linked(struct client *client, const uint8_t *bytes, size_t length)
-{
-	client_row(client)->request_at = loop_now(client->sessions->loop);
-	if (client->server->step != SERVER_RELAYING || client->held)
-		keep_input(client, bytes, length);
-	else if (UNLIKELY(buffer_length(&client->input) > 0))
-		take_more(client, bytes, length);
-	else
-		relay_from_client(client, bytes, length);
-}
-
-/*
- * The console takes whole messages, one after the other.  While a command
- * waits (PAUSE), or an answer to be taken, what follows waits, too.
- */
-static void
-take_commands(struct client *client)
-{
-	const struct sessions_owner *owner = client->sessions->owner;
-	struct frame frame;
-
-	while (client_phase(client) == CLIENT_CONSOLE &&
-	    !client->console_waits && !client_is_behind(client)) {
-		enum frame_verdict verdict = frame_read(
-		    buffer_front(&client->input),
-		    buffer_length(&client->input), CONSOLE_MESSAGE_MOST,
-		    &frame);
-
-		if (verdict == FRAME_BAD) {
-			client_fail_bad_header(client,
-			    buffer_front(&client->input),
-			    buffer_length(&client->input));
-			return;
-		}
-		if (verdict == FRAME_MORE || !frame_whole(&frame,
-		    buffer_length(&client->input)))
-			return;
-		owner->on_console(owner->context, client, frame.type,
-		    buffer_front(&client->input) + FRAME_HEADER,
-		    frame.total - FRAME_HEADER);
-		if (client_phase(client) == CLIENT_CONSOLE)
-			buffer_consume(&client->input, frame.total);
-	}
-}
-
-/* What was paused for having said too much at once is read on. */
-static void
-resume_commands(struct client *client)
-{
-	if (client_phase(client) == CLIENT_CONSOLE &&
-	    !client->console_waits &&
-	    buffer_length(&client->input) <= INPUT_MOST)
-		client_resume_reading(client);
-}
-
-static void
-take_console(struct client *client, const uint8_t *bytes, size_t length)
-{
-	client_row(client)->request_at = loop_now(client->sessions->loop);
-	keep_input(client, bytes, length);
-	if (client_phase(client) == CLIENT_CONSOLE)
-		take_commands(client);
-	resume_commands(client);
-}
-
-void
-client_console_continue(struct client *client)
-{
-	client->console_waits = false;
-	take_commands(client);
-	resume_commands(client);
-}
-
-static void
-take_bytes(struct client *client, const uint8_t *bytes, size_t length)
-{
-	switch (client_phase(client)) {
-	case CLIENT_STARTUP:
-	case CLIENT_AUTH:
-		login_take(client, bytes, length);
-		return;
-	case CLIENT_IDLE:
-		take_idle(client, bytes, length);
-		return;
-	case CLIENT_LINKED:
-		take_linked(client, bytes, length);
-		return;
-	case CLIENT_WELCOME:
-	case CLIENT_WAITING:
-	case CLIENT_GIVEN:
-		keep_input(client, bytes, length);
-		return;
-	case CLIENT_CONSOLE:
-		take_console(client, bytes, length);
-		return;
-	default:
-		return;			/* CANCEL: has said all it may say */
-	}
-}
-
-void
-client_take_early(struct client *client, const uint8_t *bytes, size_t length)
-{
-	take_bytes(client, bytes, length);
-}
-
-/*
- * Reading makes TLS speak as well.  False: the client is closed, or only its
- * handshake went on.
- */
-static bool
-go_on(struct client *client, ssize_t got)
-{
-	bool has_come = got != -1 || errno != EAGAIN;
-
-	if (!encryption_note_read(client, got))
-		return false;
-	if (stream_has_unsent(&client->stream))
-		watch_for(client, client->watch.events | EPOLLOUT);
-	return has_come;
-}
-
-void
-client_read(struct client *client)
-{
-	struct sessions *sessions = client->sessions;
-	size_t before = client->header_length;
-	bool logs_in = client->login != NULL;
-	ssize_t got;
-
-	got = stream_receive(&client->stream, sessions->input,
-	    SESSIONS_READ_BYTES);
-	if (UNLIKELY(client->stream.tls != NULL) && !go_on(client, got))
-		return;
-	if (got == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return;
-	if (got <= 0) {
-		client_close(client, "client unexpected eof");
-		return;
-	}
-	if (client->view != NULL)
-		stats_add(client->view->stats, STAT_received, (uint64_t)got);
-	memcpy(sessions->input - before, client->header, before);
-	client->header_length = 0;
-	take_bytes(client, sessions->input - before, before + (size_t)got);
-	/* A password may be among it. */
-	if (UNLIKELY(logs_in))
-		memory_wipe(sessions->input, (size_t)got);
-}
+/* --- events ------------------------------------------------------------- */
 
 static void
 on_client(void *context, uint32_t events)
