@@ -248,6 +248,16 @@ outstanding_ask(struct outstanding *outstanding, uint8_t type)
 	}
 }
 
+struct request *
+outstanding_beyond(struct outstanding *outstanding, uint8_t changes)
+{
+	while (outstanding->beyond < outstanding->count &&
+	    !(at(outstanding, outstanding->beyond)->changes & changes))
+		outstanding->beyond++;
+	return outstanding->beyond < outstanding->count ? at(outstanding,
+	    outstanding->beyond) : NULL;
+}
+
 /*
  * A query that fails is still to be followed by ReadyForQuery, but what it
  * would have changed did not come to be.
@@ -259,6 +269,7 @@ fail_query(struct outstanding *outstanding)
 
 	count_out(outstanding, request);
 	outstanding->batches++;
+	outstanding->beyond = 1;
 	tell_end(outstanding, request, REQUEST_FAILED);
 	*request = (struct request){ .type = request->type,
 	    .flags = request->flags };
@@ -275,6 +286,7 @@ skip_to_sync(struct outstanding *outstanding)
 		skipped++;
 	for (uint32_t i = 0; i < skipped; i++)
 		count_out(outstanding, at(outstanding, i));
+	outstanding->beyond = skipped;
 	for (uint32_t i = skipped; i-- > 0;)
 		tell_end(outstanding, at(outstanding, i),
 		    i == 0 ? REQUEST_FAILED : REQUEST_SKIPPED);

@@ -88,6 +88,7 @@ struct outstanding {
 	struct {
 		uint32_t	closed, open;
 	}		 changes[CHANGE_KINDS];
+	uint32_t	 beyond;	/* what an error costs: search from here */
 	on_request_end	*on_end;
 	void		*context;
 	bool		 skipping;	/* no Sync sent since an error */
@@ -120,6 +121,13 @@ struct request *outstanding_head(const struct outstanding *outstanding);
 /* The one that is `behind` others. */
 struct request *outstanding_at(const struct outstanding *outstanding,
     uint32_t behind);
+
+/*
+ * While on_end tells of requests that an error costs: the first behind all of
+ * those that makes these changes, the same ones each time.  NULL: none.
+ */
+struct request *outstanding_beyond(struct outstanding *outstanding,
+    uint8_t changes);
 
 /* Its head is one that we answer: it is over. */
 void outstanding_answer_ourselves(struct outstanding *outstanding);

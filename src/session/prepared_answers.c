@@ -13,32 +13,16 @@
 
 /* --- what an error undoes ------------------------------------------------ */
 
-/* The next request that replaced the unnamed statement after this one. */
-static struct request *
-next_unnamed(const struct outstanding *outstanding,
-    const struct request *request)
-{
-	bool behind = false;
-
-	for (uint32_t i = 0; i < outstanding->count; i++) {
-		struct request *other = outstanding_at(outstanding, i);
-
-		if (behind && other->changes & CHANGES_UNNAMED)
-			return other;
-		behind |= other == request;
-	}
-	return NULL;
-}
-
 /*
  * The client's unnamed statement was `text` after all, until it was replaced
  * again.  The reference goes over.
  */
 static void
-restore_unnamed(struct server *server, const struct request *request,
-    struct query_text *text)
+restore_unnamed(struct server *server, struct query_text *text)
 {
-	struct request *next = next_unnamed(&server->outstanding, request);
+	/* What is undone with this one is undone before it. */
+	struct request *next = outstanding_beyond(&server->outstanding,
+	    CHANGES_UNNAMED);
 	struct query_text **place = next != NULL ? &next->text :
 	    &server->client->prepared->unnamed;
 
@@ -55,10 +39,10 @@ undo_unnamed(struct server *server, struct request *request,
 		return;
 	/* Even a Query or Parse that fails has let go of the old one. */
 	if (end == REQUEST_SKIPPED) {
-		restore_unnamed(server, request, request->text);
+		restore_unnamed(server, request->text);
 		request->text = NULL;
 	} else if (request->type == MESSAGE_PARSE) {
-		restore_unnamed(server, request, NULL);
+		restore_unnamed(server, NULL);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "session_world.h"
@@ -523,6 +524,50 @@ add_case(Suite *suite, const char *name, SFun setup, const TTest *const *list)
 	suite_add_tcase(suite, tests);
 }
 
+/* Both sides in turn, or the buffers of the kernel are full. */
+static void
+send_and_drain(const uint8_t *bytes, size_t length)
+{
+	static uint8_t heard[65536];
+
+	for (size_t at = 0; at < length;) {
+		size_t part = length - at < 16384 ? length - at : 16384;
+
+		send_bytes(client, bytes + at, part);
+		at += part;
+		while (recv(server, heard, sizeof(heard), MSG_DONTWAIT) > 0)
+			continue;
+	}
+	session_settle(&world);
+	while (recv(server, heard, sizeof(heard), MSG_DONTWAIT) > 0)
+		continue;
+}
+
+/* The worker has others to look after. */
+START_TEST(many_parses_that_an_error_skips_take_no_time)
+{
+	enum { MANY = 150000 };
+	static uint8_t many[MANY * 9];
+	struct writer writer = writer_of(many, sizeof(many));
+
+	for (int i = 0; i < MANY; i++) {
+		writer_begin(&writer, 'P');
+		writer_string(&writer, "");
+		writer_string(&writer, "");
+		writer_u16(&writer, 0);
+		writer_end(&writer);
+	}
+	ck_assert(!writer.failed);
+	send_and_drain(writer.bytes, writer.used);
+	send_talk(server, "E(42601=syntax error)");
+	session_settle(&world);		/* within its patience: 5 s */
+	send_talk(client, "S");
+	expect_talk(server, "S");
+	send_talk(server, "Z");
+	expect_talk(client, "E(42601=syntax error)Z");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -538,7 +583,8 @@ main(void)
 	    what_is_uncertain_is_held_back, what_is_certain_is_not_held_back,
 	    the_unnamed_one_is_its_own, an_unnamed_one_is_parsed_each_time,
 	    a_failed_transaction_is_the_servers,
-	    a_server_that_answers_out_of_turn_is_closed, NULL };
+	    a_server_that_answers_out_of_turn_is_closed,
+	    many_parses_that_an_error_skips_take_no_time, NULL };
 	const TTest *const two[] = { the_one_used_longest_ago_makes_room,
 	    NULL };
 	const TTest *const off[] = { nothing_is_rewritten, NULL };
