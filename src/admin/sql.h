@@ -1,6 +1,6 @@
 /*
  * SQL over the reports of SHOW: SQLite, in memory, which can do nothing but
- * read.  This is the only file that knows SQLite.
+ * read.  Nothing but the files of this module knows SQLite.
  *
  * Each report is a virtual table `pgbouncer.NAME`.  The first look at one in
  * a query takes its rows as SHOW would give them; the rest of the query sees
