@@ -10,7 +10,6 @@
 #include "pool/found.h"
 #include "session/login.h"
 #include "session/server_parts.h"
-#include "wire/framing.h"
 #include "wire/messages.h"
 
 _Static_assert(sizeof(struct scram_keys) == FOUND_KEYS_BYTES, "keys fit");
@@ -305,21 +304,16 @@ take_welcome(struct sessions *sessions, uint32_t pool,
 {
 	struct pool_caller caller = sessions_caller(sessions);
 	uint8_t welcome[WELCOME_BYTES];
+	struct reader messages;
+	const char *name, *value;
 	uint32_t length;
-	struct frame frame;
 
 	if (!pool_copy_welcome(&caller, pool, welcome, &length))
 		return;
-	for (uint32_t at = 0; at < length; at += frame.total) {
-		const char *name, *value;
-		int index;
+	messages = reader_of(welcome, length);
+	while (read_next_parameter_status(&messages, &name, &value)) {
+		int index = parameters_index(sessions->parameters, name);
 
-		if (frame_read(welcome + at, length - at, WELCOME_BYTES,
-		    &frame) != FRAME_FOUND || !frame_whole(&frame, length - at)
-		    || !read_parameter_status(reader_of(welcome + at +
-		    FRAME_HEADER, frame.total - FRAME_HEADER), &name, &value))
-			return;
-		index = parameters_index(sessions->parameters, name);
 		if (index != -1)
 			parameters_put(sessions->parameters, values, index,
 			    value);

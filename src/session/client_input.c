@@ -24,24 +24,6 @@ keep_input(struct client *client, const uint8_t *bytes, size_t length)
 		client_pause_reading(client);
 }
 
-static bool
-needs_server(uint8_t type)
-{
-	switch (type) {
-	case MESSAGE_QUERY:
-	case MESSAGE_PARSE:
-	case MESSAGE_BIND:
-	case MESSAGE_DESCRIBE:
-	case MESSAGE_EXECUTE:
-	case MESSAGE_CLOSE:
-	case MESSAGE_SYNC:
-	case MESSAGE_FUNCTION_CALL:
-		return true;
-	default:
-		return false;
-	}
-}
-
 bool
 client_may_send(struct client *client, uint8_t type)
 {
@@ -137,7 +119,7 @@ take_idle(struct client *client, const uint8_t *bytes, size_t length)
 			client_close(client, "client close request");
 			return;
 		}
-		if (!needs_server(frame.type)) {
+		if (!message_asks(frame.type)) {
 			client_fail(client, SQLSTATE_OF_POOLER, "unknown pkt");
 			return;
 		}

@@ -125,18 +125,14 @@ append_welcome(struct client *client, const uint8_t *welcome, uint32_t length,
 {
 	struct parameters *parameters = client->sessions->parameters;
 	struct parameter_values *given = &client->login->given;
-	struct frame frame;
+	struct reader messages = reader_of(welcome, length);
+	const uint8_t *message = messages.at;
+	const char *name, *value;
 
-	for (uint32_t at = 0; at < length; at += frame.total) {
-		const char *name, *value;
-		int index;
+	for (; read_next_parameter_status(&messages, &name, &value);
+	    message = messages.at) {
+		int index = parameters_index(parameters, name);
 
-		if (frame_read(welcome + at, length - at, WELCOME_BYTES,
-		    &frame) != FRAME_FOUND || !frame_whole(&frame, length - at)
-		    || !read_parameter_status(reader_of(welcome + at +
-		    FRAME_HEADER, frame.total - FRAME_HEADER), &name, &value))
-			return false;
-		index = parameters_index(parameters, name);
 		if (index != -1 && given->values[index][0] != '\0') {
 			if (!append_given(client, index, name, reply))
 				return false;
@@ -144,10 +140,11 @@ append_welcome(struct client *client, const uint8_t *welcome, uint32_t length,
 		}
 		if (index != -1)
 			parameters_put(parameters, given, index, value);
-		if (!buffer_append(reply, welcome + at, frame.total))
+		if (!buffer_append(reply, message,
+		    (size_t)(messages.at - message)))
 			return false;
 	}
-	return true;
+	return reader_done(&messages);
 }
 
 /* From here on it may send queries; some may be here already. */

@@ -73,18 +73,12 @@ may_ask(struct client *client, struct server *server, uint8_t type)
 {
 	if (!client_may_send(client, type))
 		return false;
-	switch (type) {
-	case MESSAGE_QUERY:
-	case MESSAGE_PARSE:
-	case MESSAGE_BIND:
-	case MESSAGE_DESCRIBE:
-	case MESSAGE_EXECUTE:
-	case MESSAGE_CLOSE:
-	case MESSAGE_SYNC:
-	case MESSAGE_FUNCTION_CALL:
+	if (message_asks(type)) {
 		server->status = 0;	/* until it is ready again */
 		client_note_request(client);
 		return true;
+	}
+	switch (type) {
 	case MESSAGE_FLUSH:
 	case MESSAGE_COPY_DATA:
 	case MESSAGE_COPY_DONE:

@@ -363,7 +363,7 @@ run_set(struct supervisor *supervisor, const struct order *order)
 	case CONFIG_APPLIES_ON_RESTART:
 		/* PgBouncer says OK as well, and nothing happens. */
 		snprintf(reload->notice, sizeof(reload->notice),
-		    "%s cannot change without a restart", key);
+		    "%.64s cannot change without a restart", key);
 		return;
 	default:
 		break;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "wire/framing.h"
 #include "wire/pooler_errors.h"
 
 /* Not versions: numbers that no version will ever have. */
@@ -388,6 +389,23 @@ read_parameter_status(struct reader body, const char **name_out,
 	*name_out = reader_string(&body);
 	*value_out = reader_string(&body);
 	return reader_done(&body);
+}
+
+bool
+read_next_parameter_status(struct reader *messages, const char **name_out,
+    const char **value_out)
+{
+	uint32_t left = (uint32_t)reader_left(messages);
+	const uint8_t *message;
+	struct frame frame;
+
+	if (frame_read(messages->at, left, left, &frame) != FRAME_FOUND ||
+	    !frame_whole(&frame, left) ||
+	    frame.type != MESSAGE_PARAMETER_STATUS)
+		return false;
+	message = reader_take(messages, frame.total);
+	return read_parameter_status(reader_of(message + FRAME_HEADER,
+	    frame.total - FRAME_HEADER), name_out, value_out);
 }
 
 bool

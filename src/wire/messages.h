@@ -24,6 +24,28 @@ enum message_type {
 #undef EITHER
 };
 
+/*
+ * From a client: asks for something, and so needs a server.  Flush asks for
+ * nothing of its own, and COPY's parts belong to what was asked.
+ */
+static inline bool
+message_asks(uint8_t type)
+{
+	switch (type) {
+	case MESSAGE_QUERY:
+	case MESSAGE_PARSE:
+	case MESSAGE_BIND:
+	case MESSAGE_DESCRIBE:
+	case MESSAGE_EXECUTE:
+	case MESSAGE_CLOSE:
+	case MESSAGE_SYNC:
+	case MESSAGE_FUNCTION_CALL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* For logs: "Query"; NULL if there is no such message in this direction. */
 const char *message_name_from_client(uint8_t type);
 const char *message_name_from_server(uint8_t type);
@@ -162,6 +184,13 @@ bool read_negotiation(struct reader body, uint32_t *version_out) MUST_CHECK;
 
 bool read_parameter_status(struct reader body, const char **name_out,
     const char **value_out) MUST_CHECK;
+
+/*
+ * The first of several such messages, with their headers, is taken off.
+ * False: there is none; that was all if reader_done(messages).
+ */
+bool read_next_parameter_status(struct reader *messages,
+    const char **name_out, const char **value_out) MUST_CHECK;
 
 /* False as well if the status is none of the three. */
 bool read_ready_for_query(struct reader body,

@@ -173,7 +173,7 @@ END_TEST
 START_TEST(ten_includes_within_each_other)
 {
 	struct error error = { .text = "" };
-	char path[8], text[32];
+	char path[16], text[32];
 
 	for (int i = 0; i < 10; i++) {
 		snprintf(path, sizeof(path), "f%d", i);

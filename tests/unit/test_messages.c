@@ -211,6 +211,46 @@ START_TEST(reading_a_parameter)
 }
 END_TEST
 
+START_TEST(reading_several_parameters)
+{
+	static const char two[] = "S\0\0\0\010a\0b\0S\0\0\0\011cc\0d\0";
+	struct reader messages = reader_of(two, sizeof(two) - 1);
+	const char *name, *value;
+
+	ck_assert(read_next_parameter_status(&messages, &name, &value));
+	ck_assert_str_eq(name, "a");
+	ck_assert_str_eq(value, "b");
+	ck_assert(read_next_parameter_status(&messages, &name, &value));
+	ck_assert_str_eq(name, "cc");
+	ck_assert_str_eq(value, "d");
+	ck_assert(!read_next_parameter_status(&messages, &name, &value));
+	ck_assert(reader_done(&messages));
+	/* Cut anywhere, what is whole is read, and the rest is not done. */
+	for (size_t cut = 1; cut < sizeof(two) - 1; cut++) {
+		unsigned count = 0;
+
+		messages = reader_of(two, cut);
+		while (read_next_parameter_status(&messages, &name, &value))
+			count++;
+		ck_assert_uint_eq(count, cut >= 9 ? 1 : 0);
+		ck_assert(reader_done(&messages) == (cut == 9));
+	}
+	messages = reader_of("Z\0\0\0\5I", 6);
+	ck_assert(!read_next_parameter_status(&messages, &name, &value));
+	ck_assert(!reader_done(&messages));
+}
+END_TEST
+
+START_TEST(only_some_messages_ask)
+{
+	static const char asks[] = "QPBDECSF";
+
+	for (unsigned type = 0; type < 256; type++)
+		ck_assert(message_asks((uint8_t)type) == (type != 0 &&
+		    strchr(asks, (int)type) != NULL));
+}
+END_TEST
+
 START_TEST(reading_the_state_of_a_transaction)
 {
 	enum transaction_status status;
@@ -303,6 +343,8 @@ main(void)
 	tcase_add_test(tests, reading_a_key);
 	tcase_add_test(tests, reading_what_is_spoken_instead);
 	tcase_add_test(tests, reading_a_parameter);
+	tcase_add_test(tests, reading_several_parameters);
+	tcase_add_test(tests, only_some_messages_ask);
 	tcase_add_test(tests, reading_the_state_of_a_transaction);
 	tcase_add_test(tests, reading_an_authentication_request);
 	tcase_add_loop_test(tests, reading_the_first_sasl_response, 0,
