@@ -809,6 +809,8 @@ take_parse(const struct prepared_message *message, size_t *done_out)
 	const char *name, *query;
 	struct reader text;
 
+	if (message->frame.total == FRAME_HEADER)
+		return pass_broken(message, done_out);
 	if (message->available == FRAME_HEADER)
 		return wait_for(FRAME_HEADER + 1, done_out);
 	if (!has_table(message->client))

@@ -568,6 +568,19 @@ START_TEST(many_parses_that_an_error_skips_take_no_time)
 }
 END_TEST
 
+/* What is wrong with it the server says, not the next message. */
+START_TEST(a_parse_without_a_body_goes_on_at_once)
+{
+	send_bytes(client, "P\0\0\0\4", 5);
+	gets("P(|)");
+	say("B s1; S");
+	gets("B(s1)S");
+	answer("E(08P01=invalid string in message)Z",
+	    "E(08P01=invalid string in message)Z");
+	ck_assert(is_released());
+}
+END_TEST
+
 int
 main(void)
 {
@@ -584,7 +597,8 @@ main(void)
 	    the_unnamed_one_is_its_own, an_unnamed_one_is_parsed_each_time,
 	    a_failed_transaction_is_the_servers,
 	    a_server_that_answers_out_of_turn_is_closed,
-	    many_parses_that_an_error_skips_take_no_time, NULL };
+	    many_parses_that_an_error_skips_take_no_time,
+	    a_parse_without_a_body_goes_on_at_once, NULL };
 	const TTest *const two[] = { the_one_used_longest_ago_makes_room,
 	    NULL };
 	const TTest *const off[] = { nothing_is_rewritten, NULL };
