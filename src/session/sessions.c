@@ -183,6 +183,7 @@ sessions_take_mail(struct sessions *sessions, const struct mail *mail)
 		server_adopt(sessions, mail->row);
 		return;
 	case MAIL_POOL:
+		INVARIANT(mail->row < sessions->segment->size.pools);
 		if (sessions->views[mail->row] != NULL)
 			login_on_pool_news(sessions,
 			    sessions->views[mail->row]);

@@ -2,10 +2,12 @@
  * All sessions of a worker, and two workers with one pool.
  */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "session/sessions.h"
 #include "session_world.h"
 #include "wire/messages.h"
 
@@ -310,6 +312,19 @@ START_TEST(when_all_rows_are_taken_a_client_is_turned_away)
 }
 END_TEST
 
+START_TEST(a_letter_about_a_pool_beyond_the_table_aborts)
+{
+	struct sessions sessions = { 0 };
+	struct mail mail = { .kind = MAIL_POOL };
+
+	session_start(&world, "");
+	mail.row = world.segment->size.pools;
+	sessions.segment = world.segment;
+	sessions.views = calloc(mail.row + 1, sizeof(struct pool_view *));
+	sessions_take_mail(&sessions, &mail);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -335,6 +350,8 @@ main(void)
 	tcase_add_test(tests, a_cancel_may_come_to_any_worker);
 	tcase_add_test(tests, a_recheck_finds_what_a_lost_letter_said);
 	tcase_add_test(tests, when_all_rows_are_taken_a_client_is_turned_away);
+	tcase_add_test_raise_signal(tests,
+	    a_letter_about_a_pool_beyond_the_table_aborts, SIGABRT);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
