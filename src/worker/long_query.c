@@ -222,6 +222,18 @@ long_queries_end(struct long_queries *queries, const struct client *client)
 			stop(query);
 }
 
+/* It has ended, and is waited for. */
+static bool
+is_buried(const struct long_query *query)
+{
+	pid_t pid;
+
+	if (query->fd != -1)
+		return false;
+	pid = waitpid(query->pid, NULL, WNOHANG);
+	return pid == query->pid || (pid == -1 && errno == ECHILD);
+}
+
 void
 long_queries_tick(struct long_queries *queries)
 {
@@ -230,8 +242,7 @@ long_queries_tick(struct long_queries *queries)
 	while (*at != NULL) {
 		struct long_query *query = *at;
 
-		if (query->fd != -1 || (waitpid(query->pid, NULL, WNOHANG) !=
-		    query->pid && errno != ECHILD)) {
+		if (!is_buried(query)) {
 			at = &query->next;
 			continue;
 		}
