@@ -33,6 +33,8 @@ static const struct {
 	{ { "DISCARD", "ALL" }, "DISCARD ALL", EFFECT_FORGET },
 	{ { "DISCARD" }, "DISCARD", EFFECT_CLEAN },
 	{ { "DEALLOCATE", "ALL" }, "DEALLOCATE ALL", EFFECT_FORGET },
+	{ { "DEALLOCATE", "PREPARE", "ALL" }, "DEALLOCATE ALL",
+	    EFFECT_FORGET },
 	{ { "DEALLOCATE" }, "DEALLOCATE", EFFECT_FORGET_ONE },
 	{ { "CLOSE", "ALL" }, "CLOSE CURSOR ALL", EFFECT_CLEAN },
 	{ { "UNLISTEN" }, "UNLISTEN", EFFECT_CLEAN },
@@ -116,10 +118,6 @@ forget_one(struct run *run, struct sql_span statement)
 	name = sql_text_token(&at, statement.end);
 	if (sql_text_matches(name, "PREPARE"))
 		name = sql_text_token(&at, statement.end);
-	if (name.end - name.at >= 2 && *name.at == '"') {
-		name.at++;
-		name.end--;
-	}
 	visit_forget_statement(run->env->visit, name);
 }
 

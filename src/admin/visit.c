@@ -102,11 +102,26 @@ visit_in_transaction(const struct visit *visit)
 	return visit != NULL && visit->in_transaction;
 }
 
+/* PostgreSQL folds the letters that every encoding has. NULL: no memory. */
+static char *
+read_name(struct sql_span name)
+{
+	size_t length = (size_t)(name.end - name.at);
+	char *copy;
+
+	if (length >= 2 && *name.at == '"')
+		return strndup(name.at + 1, length - 2);
+	copy = strndup(name.at, length);
+	for (char *at = copy; at != NULL && *at != '\0'; at++)
+		if (*at >= 'A' && *at <= 'Z')
+			*at = (char)(*at - 'A' + 'a');
+	return copy;
+}
+
 void
 visit_forget_statement(struct visit *visit, struct sql_span name)
 {
-	char *copy = visit == NULL ? NULL :
-	    strndup(name.at, (size_t)(name.end - name.at));
+	char *copy = visit == NULL ? NULL : read_name(name);
 
 	if (copy != NULL && *copy != '\0')
 		visit_drop_statements(visit, copy);

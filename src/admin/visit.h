@@ -24,6 +24,7 @@ void visit_destroy(struct visit *visit);
 /* All of these take NULL for a session without any of it. */
 void visit_set_transaction(struct visit *visit, bool open);
 bool visit_in_transaction(const struct visit *visit);
+/* The name as it is written: without quotes it has no capitals. */
 void visit_forget_statement(struct visit *visit, struct sql_span name);
 void visit_forget_statements(struct visit *visit);
 

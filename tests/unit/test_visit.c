@@ -275,6 +275,32 @@ START_TEST(statements_have_names_until_they_are_closed)
 }
 END_TEST
 
+static const struct {
+	const char	*query, *name;
+	bool		 stays;
+} deallocations[] = {
+	{ "DEALLOCATE foo", "foo", false },
+	{ "DEALLOCATE Foo", "foo", false },
+	{ "DEALLOCATE PREPARE FOO_1", "foo_1", false },
+	{ "DEALLOCATE Foo", "Foo", true },
+	{ "DEALLOCATE \"Foo\"", "Foo", false },
+	{ "DEALLOCATE \"Foo\"", "foo", true },
+	{ "DEALLOCATE \"all\"", "foo", true },
+	{ "DEALLOCATE PREPARE ALL", "foo", false },
+};
+
+START_TEST(a_name_without_quotes_has_no_capitals)
+{
+	parse(deallocations[_i].name, "SELECT 1");
+	bare(MESSAGE_SYNC);
+	ck_kinds("1Z");
+	world_query(&world, deallocations[_i].query);
+	about(MESSAGE_DESCRIBE, 'S', deallocations[_i].name);
+	bare(MESSAGE_SYNC);
+	ck_kinds(deallocations[_i].stays ? "tTZ" : "EZ");
+}
+END_TEST
+
 START_TEST(a_statement_may_take_itself_away)
 {
 	parse("s", "DISCARD ALL");
@@ -359,6 +385,8 @@ main(void)
 	tcase_add_test(tests, portals_live_as_long_as_the_transaction);
 	tcase_add_test(tests, an_error_skips_everything_up_to_sync);
 	tcase_add_test(tests, statements_have_names_until_they_are_closed);
+	tcase_add_loop_test(tests, a_name_without_quotes_has_no_capitals, 0,
+	    ARRAY_LENGTH(deallocations));
 	tcase_add_test(tests, a_statement_may_take_itself_away);
 	tcase_add_test(tests, nothing_is_answered_with_nothing);
 	tcase_add_test(tests, one_statement_is_prepared_and_not_two);
