@@ -111,15 +111,15 @@ bind_as_user(struct talk *talk, const char *name)
 	say(talk, verdict_of(result), "bind", result);
 }
 
-/* The one entry that was found is who it is. */
+/* The one entry that was found, and no other kept back, is who it is. */
 static void
-bind_as_found(struct talk *talk, LDAPMessage *found)
+bind_as_found(struct talk *talk, LDAPMessage *found, bool complete)
 {
 	int count = ldap_count_entries(talk->ldap, found);
 	char *name = count != 1 ? NULL : ldap_get_dn(talk->ldap,
 	    ldap_first_entry(talk->ldap, found));
 
-	if (count > 1)
+	if (count > 1 || !complete)
 		say(talk, ANSWER_NO, "search: several entries",
 		    LDAP_NO_SUCH_OBJECT);
 	else if (name == NULL)
@@ -159,9 +159,9 @@ search(struct talk *talk)
 	result = ldap_search_ext_s(talk->ldap, options->base_dn,
 	    scopes[options->scope], filter, attributes, 0, NULL, NULL,
 	    &answering, 2, &found);
-	/* More than we want to see is more than one. */
+	/* The limit may be the directory's own, and lower than ours. */
 	if (result == LDAP_SUCCESS || result == LDAP_SIZELIMIT_EXCEEDED)
-		bind_as_found(talk, found);
+		bind_as_found(talk, found, result == LDAP_SUCCESS);
 	else
 		say(talk, verdict_of(result), "search", result);
 	ldap_msgfree(found);
