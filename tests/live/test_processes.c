@@ -403,7 +403,7 @@ START_TEST(a_storm_of_kills_costs_only_clients_of_the_dead)
 	crowd = crowd_start(pooler, &(struct crowd_plan){
 	    .clients = storms[_i].clients, .comes_back = true,
 	    .statements = storms[_i].statements });
-	for (end = now_ms() + 4000; now_ms() < end; kills++) {
+	for (end = now_ms() + 4000; kills < 4 || now_ms() < end; kills++) {
 		strike(pooler, doomed, &doomed_count);
 		usleep(100000);
 	}
@@ -435,7 +435,6 @@ START_TEST(a_storm_of_kills_costs_only_clients_of_the_dead)
 	    "cl_active"), 0);
 	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
 	    "sv_active"), 0);
-	ck_assert_uint_ge(kills, 4);
 	/*
 	 * No limit has been worn out: as many servers as ever.  (A place of
 	 * the dead is kept for half a second.)
