@@ -125,12 +125,15 @@ copy_tree()
 	[ -e "$1/configure.ac" ] || die "could not copy $top"
 }
 
-# run_logged LOG COMMAND...: quiet unless it fails.
+# run_logged LOG COMMAND...: quiet unless it fails.  With several jobs what is
+# wrong may stand far above the end.
 run_logged()
 {
 	log=$1
 	shift
 	"$@" >"$log" 2>&1 </dev/null || {
+		grep -E ' error: |\*\*\* |undefined reference' "$log" |
+		    head -n 20 >&2
 		tail -n 40 "$log" >&2
 		say "This failed: $*" >&2
 		return 1
