@@ -305,10 +305,10 @@ START_TEST(who_leaves_before_use_costs_that_server_and_no_more)
 	    before_use[_i].story, fake_server_connections(server));
 	wait_until(show_number(console, "LISTS", "list", "used_servers",
 	    "items") == 1 && fake_server_open(server) == 1);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "sv_tested"), 0);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "cl_active"), 1);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "sv_tested") == 0);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_active") == 1);
 }
 END_TEST
 

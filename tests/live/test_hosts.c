@@ -296,8 +296,8 @@ START_TEST(a_worker_killed_while_it_waits_for_a_name_costs_nothing)
 	client = fake_client_begin(pooler->port, "app", "shop");
 	first = await_dns(resolver);
 	console = connect_console(pooler);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "sv_login"), 1);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "sv_login") == 1);
 	count = pooler_children(pooler, workers, 4);
 	for (unsigned i = 0; i < count; i++)
 		kill(workers[i], SIGKILL);

@@ -119,10 +119,10 @@ ck_no_lock_is_held(PGconn *console)
 {
 	ck_query_ok(console, "PAUSE");
 	ck_query_ok(console, "RESUME");
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "sv_active"), 0);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "cl_waiting"), 0);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "sv_active") == 0);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_waiting") == 0);
 }
 
 START_TEST(statements_stay_true_in_a_storm_of_kills)

@@ -150,8 +150,8 @@ START_TEST(the_reserve_is_for_who_has_waited_long)
 	wait_until(show_number(console, "POOLS", "user", "app", "maxwait") >=
 	    2);
 	ck_assert(still_waits(third));
-	ck_assert_int_eq(show_number(console, "POOLS", "user", "app",
-	    "sv_active"), 2);
+	wait_until(show_number(console, "POOLS", "user", "app",
+	    "sv_active") == 2);
 	ck_query_ok(first, "commit");
 	ck_finish_ok(third);
 	ck_query_ok(second, "commit");

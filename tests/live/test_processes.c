@@ -161,10 +161,10 @@ START_TEST(servers_in_use_go_with_their_worker)
 	    "select count(*) from pg_class where relname = 'half_done'",
 	    "0");
 	console = connect_console(pooler);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "cl_active"), 1);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "sv_active"), 0);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_active") == 1);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "sv_active") == 0);
 }
 END_TEST
 
@@ -429,12 +429,12 @@ START_TEST(a_storm_of_kills_costs_only_clients_of_the_dead)
 	/* A login may still be under way on one side or the other. */
 	wait_until(strcmp(pids_in_pooler(console), query_value(direct,
 	    pids_in_postgres)) == 0);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "cl_waiting"), 0);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "cl_active"), 0);
-	ck_assert_int_eq(show_number(console, "POOLS", "database", "shop",
-	    "sv_active"), 0);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_waiting") == 0);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "cl_active") == 0);
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "sv_active") == 0);
 	/*
 	 * No limit has been worn out: as many servers as ever.  (A place of
 	 * the dead is kept for half a second.)
