@@ -97,6 +97,9 @@ START_TEST(the_log_is_received)
 	    "physical") == 1);
 	ck_assert_uint_eq(show_count(console, "CLIENTS", "replication",
 	    "physical"), 1);
+	/* Where it begins to read is settled only then. */
+	wait_until(query_number(direct, "select count(*) from "
+	    "pg_stat_replication where state = 'streaming'") == 1);
 	/* At the very end of a segment its name would be that of the last. */
 	ck_query_ok(direct, "create table streamed (n int)");
 	segment = query_value(direct,
