@@ -2,10 +2,10 @@
 
 #include <inttypes.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/invariant.h"
 #include "exporter/metrics.h"
 #include "exporter/password.h"
@@ -22,14 +22,14 @@ static char page_policy[512];
 static void
 digest_between(const char *open, const char *close, char text[64])
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
+	unsigned char digest[SHA256_BYTES];
 	const char *from = strstr(status_page, open), *to;
 
 	INVARIANT(from != NULL);
 	from += strlen(open);
 	to = strstr(from, close);
 	INVARIANT(to != NULL);
-	SHA256((const unsigned char *)from, (size_t)(to - from), digest);
+	digest_of(from, (size_t)(to - from), digest);
 	strcpy(text, "sha256-");
 	EVP_EncodeBlock((unsigned char *)text + 7, digest, sizeof(digest));
 }

@@ -2,12 +2,12 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 
 #define CREDENTIALS_MOST 512
@@ -111,11 +111,10 @@ is_scram(const char *secret, const char *password)
 		return false;
 	good = PKCS5_PBKDF2_HMAC(password, (int)strlen(password),
 	    (unsigned char *)scram.salt, (int)scram.salt_length,
-	    scram.iterations, EVP_sha256(), DIGEST_BYTES, salted) == 1 &&
-	    HMAC(EVP_sha256(), salted, DIGEST_BYTES,
-	    (const unsigned char *)"Client Key", 10, key, NULL) != NULL &&
-	    EVP_Digest(key, DIGEST_BYTES, stored, NULL, EVP_sha256(), NULL) ==
-	    1;
+	    scram.iterations, digest_sha256(), DIGEST_BYTES, salted) == 1 &&
+	    digest_keyed(salted, DIGEST_BYTES, "Client Key", 10, key);
+	if (good)
+		digest_of(key, DIGEST_BYTES, stored);
 	memory_wipe(salted, sizeof(salted));
 	memory_wipe(key, sizeof(key));
 	return good && same(stored, scram.stored_key, DIGEST_BYTES);

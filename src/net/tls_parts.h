@@ -1,7 +1,7 @@
 /*
  * What the files of TLS share among themselves: tls.c (contexts), stream.c
- * (connections), tls_peer.c (what is known of them).  Nobody else includes
- * this.
+ * (connections), tls_peer.c (what is known of them).  Nobody outside net/
+ * includes this.
  */
 #ifndef NET_TLS_PARTS_H
 #define NET_TLS_PARTS_H

@@ -1,7 +1,8 @@
 /*
  * What the files of a server session share among themselves: server.c (the
  * connection), server_link.c (between two clients), server_input.c (what it
- * says).  Nobody else includes this.
+ * says), and those that take it through steps of their own: login_at_server,
+ * auth_query, clearing, session_state.  Nobody else includes this.
  */
 #ifndef SESSION_SERVER_PARTS_H
 #define SESSION_SERVER_PARTS_H
