@@ -94,7 +94,8 @@ sql_fail_by_sqlite(struct sql *sql, struct sql_failure *failure)
 		    "query takes too long for this worker");
 	case SQL_STOP_MOST:
 		return sql_fail(failure, SQLSTATE_QUERY_CANCELED,
-		    "canceling statement: it took more than 5 s");
+		    "canceling statement: it took more than 5 s of "
+		    "processor time, or 30 s");
 	default:
 		break;
 	}

@@ -18,7 +18,8 @@
 #include "admin/sql_text.h"
 
 #define SQL_TURN (2 * USEC_PER_MSEC)	/* in the worker */
-#define SQL_MOST (5 * USEC_PER_SEC)	/* in all */
+#define SQL_MOST (5 * USEC_PER_SEC)	/* of a processor, in the child */
+#define SQL_LONGEST (30 * USEC_PER_SEC)	/* by the clock */
 #define SQL_RESULT_BYTES (16u << 20)
 #define SQL_MEMORY_BYTES (64u << 20)
 #define SQL_PARAMETERS 64

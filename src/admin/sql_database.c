@@ -99,7 +99,8 @@ on_progress(void *context)
 	if (sql->env == NULL)
 		return 0;
 	elapsed = clock_now() - sql->begun;
-	if (sql->is_child && elapsed >= SQL_MOST)
+	if (sql->is_child && (clock_processor() >= SQL_MOST ||
+	    elapsed >= SQL_LONGEST))
 		sql->stop = SQL_STOP_MOST;
 	else if (!sql->is_child && elapsed >= SQL_TURN)
 		return split(sql);

@@ -18,6 +18,12 @@ clock_now(void)
 }
 
 usec_t
+clock_processor(void)
+{
+	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+usec_t
 clock_wall(usec_t moment)
 {
 	return read_clock(CLOCK_REALTIME) - clock_now() + moment;

@@ -12,6 +12,9 @@
 /* The monotonic clock, now. */
 usec_t clock_now(void);
 
+/* What this process has used of the processors, all of its threads. */
+usec_t clock_processor(void);
+
 /* The time of day at a monotonic moment, microseconds since 1970. */
 usec_t clock_wall(usec_t moment);
 
