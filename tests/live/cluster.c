@@ -1,9 +1,11 @@
 #include "live/cluster.h"
 
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
 #include <pwd.h>
@@ -114,22 +116,58 @@ cluster_account(uid_t *uid_out, gid_t *gid_out)
 }
 
 static bool
-run_initdb(const struct keeper *keeper)
+run_as_keeper(const struct keeper *keeper, const char *const argv[])
 {
-	const char *directory = keeper->cluster->directory;
-	const char *programs = cluster_programs();
-	const char *argv[] = {
-		text("%s/initdb", programs), "-N", "-D",
-		text("%s/data", directory), "-U", "postgres",
-		"--no-locale", "-E", "UTF8", "-A", "trust", NULL,
-	};
-	pid_t pid = process_start(&(struct spawn){
-	    .argv = argv, .output = text("%s/log/initdb", directory),
+	pid_t pid = process_start(&(struct spawn){ .argv = argv,
+	    .output = text("%s/log/initdb", keeper->cluster->directory),
 	    .uid = keeper->uid, .gid = keeper->gid,
 	    .death_signal = SIGKILL });
 	int status;
 
-	return pid != -1 && waitpid(pid, &status, 0) == pid && status == 0 &&
+	return pid != -1 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool
+run_initdb(const struct keeper *keeper, const char *data)
+{
+	const char *argv[] = {
+		text("%s/initdb", cluster_programs()), "-N", "-D", data,
+		"-U", "postgres", "--no-locale", "-E", "UTF8", "-A", "trust",
+		NULL,
+	};
+
+	return run_as_keeper(keeper, argv);
+}
+
+/* The first of all tests makes it, and the others wait for that. */
+static bool
+copy_template(const struct keeper *keeper, const char *template,
+    const char *data)
+{
+	const char *whole = text("%s/whole", template);
+	const char *rename[] = { "mv", text("%s/new", template), whole, NULL };
+	const char *copy[] = { "cp", "-a", whole, data, NULL };
+	int lock = open(template, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool done;
+
+	done = lock != -1 && flock(lock, LOCK_EX) == 0 &&
+	    (access(whole, F_OK) == 0 ||
+	    (run_initdb(keeper, text("%s/new", template)) &&
+	    run_as_keeper(keeper, rename)));
+	if (lock != -1)
+		close(lock);
+	return done && run_as_keeper(keeper, copy);
+}
+
+static bool
+make_data(const struct keeper *keeper)
+{
+	const char *directory = keeper->cluster->directory;
+	const char *data = text("%s/data", directory);
+	const char *template = getenv("LIVE_TEMPLATE");
+
+	return ((template != NULL && copy_template(keeper, template, data)) ||
+	    run_initdb(keeper, data)) &&
 	    file_write(text("%s/data/postgresql.auto.conf", directory),
 	    text("%sport = %d\nunix_socket_directories = '%s'\n", settings,
 	    keeper->cluster->port, directory)) &&
@@ -252,7 +290,7 @@ keep(struct keeper *keeper, int orders)
 	setpgid(0, 0);
 	/* PostgreSQL's programs want to be where their user may be. */
 	done = chdir(keeper->cluster->directory) == 0 &&
-	    run_initdb(keeper) && start_postgres(keeper);
+	    make_data(keeper) && start_postgres(keeper);
 	if (send(orders, &done, 1, 0) == -1)
 		done = false;
 	while (done && recv(orders, &order, sizeof(order), 0) ==

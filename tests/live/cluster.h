@@ -35,6 +35,8 @@ bool cluster_account(uid_t *uid_out, gid_t *gid_out) MUST_CHECK;
 /*
  * Makes a cluster in an empty directory of ours, starts it, and returns when
  * it takes connections.  The directory belongs to the keeper from now on.
+ * LIVE_TEMPLATE in the environment, a directory that all may write to: initdb
+ * runs once in it, for all tests, and what it made is copied.
  */
 bool cluster_create(struct cluster *cluster, const char *directory, int port)
     MUST_CHECK;
