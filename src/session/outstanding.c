@@ -216,6 +216,23 @@ outstanding_answer_ourselves(struct outstanding *outstanding)
 	pop_copy_ends(outstanding);
 }
 
+/*
+ * A mark, for later, of a client that did not wait to be asked for data.  The
+ * server may ignore it without a word, so any number of them takes no more
+ * memory than one.
+ */
+static bool
+push_copy_end(struct outstanding *outstanding)
+{
+	struct request *last = at(outstanding, outstanding->count - 1);
+
+	if (last->type != MESSAGE_COPY_DONE)
+		return push(outstanding, MESSAGE_COPY_DONE);
+	if (last->repeats < UINT32_MAX)
+		last->repeats++;
+	return true;
+}
+
 bool
 outstanding_ask(struct outstanding *outstanding, uint8_t type)
 {
@@ -233,9 +250,8 @@ outstanding_ask(struct outstanding *outstanding, uint8_t type)
 		return push(outstanding, type);
 	case MESSAGE_COPY_DONE:
 	case MESSAGE_COPY_FAIL:
-		/* A client that did not wait to be asked: a mark, for later. */
 		if (!outstanding->copying_in && outstanding->count > 0)
-			return push(outstanding, MESSAGE_COPY_DONE);
+			return push_copy_end(outstanding);
 		outstanding->copying_in = false;
 		return true;
 	case MESSAGE_FLUSH:
@@ -334,13 +350,21 @@ static void
 on_copy_in(struct outstanding *outstanding)
 {
 	uint32_t behind = 1;
+	struct request *end;
 
 	while (behind < outstanding->count &&
 	    at(outstanding, behind)->type == MESSAGE_SYNC)
 		behind++;
-	outstanding->copying_in = behind >= outstanding->count ||
-	    at(outstanding, behind)->type != MESSAGE_COPY_DONE;
-	drop_behind_head(outstanding, behind - outstanding->copying_in);
+	end = behind < outstanding->count ? at(outstanding, behind) : NULL;
+	outstanding->copying_in = end == NULL ||
+	    end->type != MESSAGE_COPY_DONE;
+	if (outstanding->copying_in)
+		behind--;
+	else if (end->repeats > 0) {
+		end->repeats--;
+		behind--;
+	}
+	drop_behind_head(outstanding, behind);
 }
 
 static void

@@ -57,6 +57,8 @@ struct request {
 	uint8_t			 type;
 	uint8_t			 flags;
 	uint8_t			 changes;
+	uint32_t		 repeats;	/* CopyDone: so many more of
+						   them right behind it */
 	struct named		*named;		/* a reference, or NULL */
 	struct query_text	*text;		/* likewise */
 	uint8_t			 digest[STATEMENT_DIGEST_BYTES];

@@ -294,6 +294,38 @@ START_TEST(many_queries_that_change_something_and_fail_take_no_time)
 }
 END_TEST
 
+/* A server ignores them and never answers: a client may send any number. */
+START_TEST(ends_of_a_copy_that_nobody_awaits_take_no_memory)
+{
+	ck_assert(outstanding_ask(&outstanding, 'P'));
+	ask_many("c");
+	ck_assert_uint_le(outstanding.size, 16);
+	outstanding_answer(&outstanding, '1');
+	ck_assert_uint_eq(outstanding.count, 0);
+}
+END_TEST
+
+/* COPY a FROM STDIN; COPY b FROM STDIN; COPY c ... with all of the data. */
+START_TEST(each_copy_of_a_query_has_its_own_end)
+{
+	ck_assert(outstanding_ask(&outstanding, 'Q'));
+	ck_assert(outstanding_ask(&outstanding, 'c'));
+	ck_assert(outstanding_ask(&outstanding, 'c'));
+	for (int i = 0; i < 2; i++) {
+		outstanding_answer(&outstanding, 'G');
+		ck_assert(!outstanding.copying_in);
+		outstanding_answer(&outstanding, 'C');
+	}
+	outstanding_answer(&outstanding, 'G');
+	ck_assert(outstanding.copying_in);
+	ck_assert(outstanding_ask(&outstanding, 'c'));
+	outstanding_answer(&outstanding, 'C');
+	outstanding_answer(&outstanding, 'Z');
+	ck_assert(outstanding_none(&outstanding));
+	ck_assert(!outstanding.doubtful);
+}
+END_TEST
+
 START_TEST(an_idle_server_needs_no_memory)
 {
 	ck_assert_ptr_null(outstanding.ring);
@@ -340,6 +372,9 @@ main(void)
 	tcase_add_test(tests, many_batches_that_all_fail_take_no_time);
 	tcase_add_test(tests,
 	    many_queries_that_change_something_and_fail_take_no_time);
+	tcase_add_test(tests,
+	    ends_of_a_copy_that_nobody_awaits_take_no_memory);
+	tcase_add_test(tests, each_copy_of_a_query_has_its_own_end);
 	tcase_add_test(tests, an_idle_server_needs_no_memory);
 	tcase_add_test(tests, a_reset_forgets_all_and_keeps_the_memory);
 	suite_add_tcase(suite, tests);
