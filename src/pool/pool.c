@@ -70,7 +70,7 @@ choose_recent(const struct pool_caller *caller, const struct pool_row *pool)
 	for (int i = 0; row != NO_ROW && i < LOOK_AHEAD; i++) {
 		const struct server_row *server = segment_server(segment, row);
 
-		if (!server->close_needed && (server->tls_owner == 0 ?
+		if (may_be_taken(caller, server) && (server->tls_owner == 0 ?
 		    pool_is_mine(caller, server) :
 		    pool_has_its_tls(caller, server)))
 			return row;

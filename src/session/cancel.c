@@ -98,12 +98,8 @@ finish(struct cancel *cancel, bool delivered, const char *reason)
 		client_close(client, reason);
 	}
 	move_to_closed(sessions, cancel);
-	if (released) {
-		struct server *server = server_get(sessions, target);
-
-		if (server != NULL)
-			server_release(server);
-	}
+	if (released)
+		server_release_row(sessions, target);
 	if (cancel->ours)
 		tell_server(sessions, target, generation, delivered);
 }
@@ -353,9 +349,8 @@ cancel_begin(struct client *client, const struct backend_key *key)
 	}
 	cancel = start(sessions, link, sessions->config->cancel_wait_timeout);
 	if (cancel == NULL) {
-		if (pool_end_cancel(&caller, link, &target) &&
-		    server_get(sessions, target) != NULL)
-			server_release(server_get(sessions, target));
+		if (pool_end_cancel(&caller, link, &target))
+			server_release_row(sessions, target);
 		client_close(client, "out of memory");
 		return;
 	}

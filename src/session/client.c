@@ -354,15 +354,11 @@ client_leave_queue(struct client *client)
 {
 	struct sessions *sessions = client->sessions;
 	struct pool_caller caller = sessions_caller(sessions);
-	struct server *server;
 	uint32_t given;
 
 	pool_leave(&caller, client->row, &given);
-	if (given == NO_ROW)
-		return;
-	server = server_get(sessions, given);
-	if (server != NULL)
-		server_release(server);
+	if (given != NO_ROW)
+		server_release_row(sessions, given);
 }
 
 static void

@@ -87,16 +87,11 @@ static void
 decline(struct client *client, uint32_t server_row)
 {
 	struct sessions *sessions = client->sessions;
-	struct server *server = server_get(sessions, server_row);
-	struct pool_caller caller = sessions_caller(sessions);
 
 	client_row(client)->server = NO_ROW;
 	client_enter(client, CLIENT_IDLE);
 	sessions->declining++;
-	if (server != NULL)
-		server_release(server);
-	else if (pool_begin_close(&caller, server_row))
-		server_leave(sessions, server_row, "no descriptor");
+	server_release_row(sessions, server_row);
 	sessions->declining--;
 	client_answer_cancelled(client);
 }

@@ -494,9 +494,7 @@ server_adopt(struct sessions *sessions, uint32_t row)
 		server_leave(sessions, row, "its worker died");
 		return;
 	case POOL_LEGACY_GIVE_BACK:
-		server = server_get(sessions, row);
-		if (server != NULL)
-			server_release(server);
+		server_release_row(sessions, row);
 		return;
 	}
 }

@@ -125,6 +125,9 @@ server_stays_linked(const struct server *server)
 /* Nothing is under way on it: to the next client, or to rest. */
 void server_release(struct server *server);
 
+/* The same by its row, which is ours: one without a descriptor is closed. */
+void server_release_row(struct sessions *sessions, uint32_t row);
+
 /* The client of this server is gone; clears, resets or closes it. */
 void server_client_left(struct server *server, const char *reason);
 

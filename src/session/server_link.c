@@ -60,6 +60,18 @@ server_release(struct server *server)
 	}
 }
 
+void
+server_release_row(struct sessions *sessions, uint32_t row)
+{
+	struct server *server = server_get(sessions, row);
+	struct pool_caller caller = sessions_caller(sessions);
+
+	if (server != NULL)
+		server_release(server);
+	else if (pool_begin_close(&caller, row))
+		server_leave(sessions, row, "no descriptor");
+}
+
 static void
 begin_use(struct server *server)
 {

@@ -191,6 +191,18 @@ START_TEST(a_server_whose_descriptor_this_worker_lacks_is_skipped)
 }
 END_TEST
 
+/* Who died has left it, and what it sent has not come yet. */
+START_TEST(a_server_that_was_inherited_without_its_descriptor_is_skipped)
+{
+	uint32_t have = pool_world_add_server(&world, 1);
+	uint32_t lack = pool_world_add_server(&world, 2);
+
+	atomic_store(&pool_world_server(&world, lack)->has_fd, 1u << 1);
+	ck_assert_uint_eq(pool_world_take(&world,
+	    pool_world_add_client(&world, 2), WORLD_NOW), have);
+}
+END_TEST
+
 START_TEST(a_client_that_is_not_idle_cannot_take)
 {
 	uint32_t client = pool_world_add_client(&world, 0);
@@ -1242,6 +1254,8 @@ main(void)
 	tcase_add_test(tests, round_robin_takes_the_one_that_is_idle_longest);
 	tcase_add_test(tests,
 	    a_server_whose_descriptor_this_worker_lacks_is_skipped);
+	tcase_add_test(tests,
+	    a_server_that_was_inherited_without_its_descriptor_is_skipped);
 	tcase_add_test_raise_signal(tests,
 	    a_client_that_is_not_idle_cannot_take, SIGABRT);
 	tcase_add_test(tests, a_server_that_nobody_waits_for_is_idle);

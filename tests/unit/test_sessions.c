@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/fdpass.h"
 #include "session/sessions.h"
 #include "session_world.h"
 #include "wire/messages.h"
@@ -299,6 +300,64 @@ START_TEST(a_recheck_finds_what_a_lost_letter_said)
 }
 END_TEST
 
+/*
+ * Worker 1 has no room for one more descriptor: the kernel drops what was
+ * sent, and who sent it does not know.
+ */
+static int
+start_two_without_descriptor(int *server_out)
+{
+	uint8_t note[64];
+	int client, fd;
+
+	session_start_workers(&world, 2, "default_pool_size = 1");
+	kill(world.pids[1], SIGSTOP);
+	client = session_connect(&world, 0);
+	send_startup(client, "u", "db");
+	*server_out = session_accept(&world);
+	expect_startup(*server_out);
+	let_in(*server_out);
+	expect_welcome(client);
+	await_servers(&world, SERVER_IDLE, 1);
+	ck_assert_uint_gt(fdpass_receive(world.inboxes[1][0], note,
+	    sizeof(note), &fd), 0);
+	close(fd);
+	kill(world.pids[1], SIGCONT);
+	atomic_fetch_or(&world.segment->servers[0].has_fd, 2);
+	return client;
+}
+
+START_TEST(who_leaves_with_a_server_without_a_descriptor_frees_its_place)
+{
+	int server, first = start_two_without_descriptor(&server);
+	int second = session_login(&world, 1);
+	struct mail letter;
+
+	send_talk(first, "Q(first)");
+	expect_talk(server, "Q(first)");
+	send_talk(second, "Q(second)");
+	await_clients(&world, CLIENT_WAITING, 1);
+	kill(world.pids[1], SIGSTOP);
+	send_talk(server, "CZ");
+	expect_talk(first, "CZ");
+	await_clients(&world, CLIENT_GIVEN, 1);
+	/* It finds the letter only when its client has gone. */
+	ck_assert_uint_eq(mailbox_collect(world.segment, 1, &letter, 1), 1);
+	close(second);
+	kill(world.pids[1], SIGCONT);
+	expect_end(server);
+	close(server);
+	await_servers(&world, SERVER_FREE, world.segment->size.servers);
+	send_talk(first, "Q(first)");
+	server = session_accept(&world);
+	expect_startup(server);
+	let_in(server);
+	expect_talk(server, "Q(first)");
+	send_talk(server, "CZ");
+	expect_talk(first, "CZ");
+}
+END_TEST
+
 START_TEST(when_all_rows_are_taken_a_client_is_turned_away)
 {
 	int server, extra;
@@ -349,6 +408,8 @@ main(void)
 	tcase_add_test(tests, the_first_server_welcomes_clients_of_all_workers);
 	tcase_add_test(tests, a_cancel_may_come_to_any_worker);
 	tcase_add_test(tests, a_recheck_finds_what_a_lost_letter_said);
+	tcase_add_test(tests,
+	    who_leaves_with_a_server_without_a_descriptor_frees_its_place);
 	tcase_add_test(tests, when_all_rows_are_taken_a_client_is_turned_away);
 	tcase_add_test_raise_signal(tests,
 	    a_letter_about_a_pool_beyond_the_table_aborts, SIGABRT);
