@@ -244,6 +244,13 @@ parameters_release(struct parameters *parameters, struct parameter_set *set)
 	free(set);
 }
 
+/* Does the server tell of a change? */
+static bool
+reports(const struct parameter_values *have, int index)
+{
+	return have->reported & UINT32_C(1) << index;
+}
+
 /* --- spelling ------------------------------------------------------------ */
 
 /*
@@ -311,7 +318,7 @@ parameters_learn(struct parameters *parameters,
 		struct spelling *spelling;
 
 		if (given[0] == '\0' || canonical[0] == '\0' ||
-		    !(have->reported & UINT32_C(1) << i) ||
+		    !reports(have, i) ||
 		    parameter_is_long(given) || parameter_is_long(canonical) ||
 		    is_same(parameters, i, given, canonical) ||
 		    !has_one_spelling(parameters, i, given) ||
@@ -347,8 +354,8 @@ parameters_adopt(const struct parameters *parameters,
     struct parameter_values *want, const struct parameter_values *have)
 {
 	for (int i = 0; i < parameters->count; i++)
-		if (want->values[i][0] != '\0' ||
-		    have->reported & UINT32_C(1) << i)
+		if (reports(have, i) || (want->values[i][0] != '\0' &&
+		    have->values[i][0] != '\0'))
 			memcpy(want->values[i], have->values[i],
 			    PARAMETER_VALUE_BYTES);
 }
@@ -477,8 +484,27 @@ parameters_assume(const struct parameters *parameters,
     const struct parameter_values *want, struct parameter_values *have)
 {
 	for (int i = 0; i < parameters->count; i++)
-		if (!(have->reported & UINT32_C(1) << i) &&
+		if (!reports(have, i) &&
 		    settable(parameters, want, i) != NULL)
 			memcpy(have->values[i], want->values[i],
 			    PARAMETER_VALUE_BYTES);
+}
+
+bool
+parameters_has_assumed(const struct parameters *parameters,
+    const struct parameter_values *have)
+{
+	for (int i = 0; i < parameters->count; i++)
+		if (!reports(have, i) && have->values[i][0] != '\0')
+			return true;
+	return false;
+}
+
+void
+parameters_forget_assumed(const struct parameters *parameters,
+    struct parameter_values *have)
+{
+	for (int i = 0; i < parameters->count; i++)
+		if (!reports(have, i))
+			memset(have->values[i], 0, PARAMETER_VALUE_BYTES);
 }

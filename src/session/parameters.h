@@ -47,7 +47,8 @@ bool parameters_has_long(const struct parameters *parameters,
 /*
  * A client wants `want`, a server has `have` and has just said so: what the
  * client wants from now on, in PostgreSQL's spelling.  What the client said
- * nothing of, and the server does not report, stays out of it.
+ * nothing of, and the server does not report, stays out of it; what is not
+ * known of the server stays as it is.
  */
 void parameters_adopt(const struct parameters *parameters,
     struct parameter_values *want, const struct parameter_values *have);
@@ -85,6 +86,14 @@ void parameters_release(struct parameters *parameters,
 bool parameters_write_sets(const struct parameters *parameters,
     const struct parameter_values *want, const struct parameter_values *have,
     struct buffer *text) MUST_CHECK;
+
+/* True: something is known only because it was set (parameters_assume). */
+bool parameters_has_assumed(const struct parameters *parameters,
+    const struct parameter_values *have) MUST_CHECK;
+
+/* After a reset: of what the server does not report nothing is known. */
+void parameters_forget_assumed(const struct parameters *parameters,
+    struct parameter_values *have);
 
 /* After the SETs: what the server does not report has the wanted value. */
 void parameters_assume(const struct parameters *parameters,

@@ -52,7 +52,8 @@ prepared_begin(struct server *server)
 	server->knows_unnamed = server->has_parsed = false;
 	server->watches_tags = server->rewrites ||
 	    server->state_mode != SESSION_STATE_IGNORE ||
-	    prepared_statements(server)->slots > 0;
+	    prepared_statements(server)->slots > 0 ||
+	    UNLIKELY(server_has_assumed_values(server));
 	if (!server->rewrites)
 		return;
 	server->outstanding.on_end = prepared_on_end;

@@ -323,8 +323,10 @@ prepared_note_tag(struct server *server, const uint8_t *body, size_t length)
 	if (!says_gone(body, length))
 		return;
 	statements_clear(prepared_statements(server));
-	if (strcmp((const char *)body, "DISCARD ALL") == 0)
+	if (strcmp((const char *)body, "DISCARD ALL") == 0) {
 		session_state_discarded(server);
+		server_note_reset(server);
+	}
 	if (server->client != NULL)
 		forget_names(server->client);
 	for (uint32_t i = 1; i < outstanding->count; i++)

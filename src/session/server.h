@@ -170,6 +170,12 @@ bool server_send_query(struct server *server, const char *text) MUST_CHECK;
 void server_resume_reading(struct server *server);
 void server_pause_reading(struct server *server);
 
+/* Its session was reset: what it does not report is not known any more. */
+void server_note_reset(struct server *server);
+
+/* Some of its settings are known only because it was told to set them. */
+bool server_has_assumed_values(const struct server *server);
+
 /* A ParameterStatus while it relays: its client wants that from now on. */
 void server_note_parameter(struct server *server, const uint8_t *body,
     size_t length);

@@ -388,6 +388,23 @@ server_note_parameter(struct server *server, const uint8_t *body,
 		adopt_values(server);
 }
 
+bool
+server_has_assumed_values(const struct server *server)
+{
+	return parameters_has_assumed(server->sessions->parameters,
+	    values_of(server));
+}
+
+void
+server_note_reset(struct server *server)
+{
+	if (!server_has_assumed_values(server))
+		return;
+	parameters_forget_assumed(server->sessions->parameters,
+	    values_of(server));
+	adopt_values(server);
+}
+
 /* What it has to say is not what its client wants. */
 static void
 end_check(struct server *server)
@@ -434,6 +451,7 @@ end_rollback(struct server *server)
 static void
 end_reset(struct server *server)
 {
+	server_note_reset(server);
 	if (server->dirty_values)
 		adopt_values(server);
 	if (server->failed_setup || server->status != TRANSACTION_NONE)

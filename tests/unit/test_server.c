@@ -3,6 +3,7 @@
  * uses it, and its end at each step (server.c, server_link.c, server_input.c).
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -412,6 +413,56 @@ START_TEST(in_session_mode_a_server_is_reset_for_the_next_client)
 }
 END_TEST
 
+/* A server that had to be told this, and does not report it, answers. */
+static void
+query_in_schema(int fd)
+{
+	send_talk(fd, "Q(select 1)");
+	expect_query(server, "SET search_path=a;");
+	send_talk(server, "CZ");
+	expect_talk(server, "Q(select 1)");
+	send_talk(server, "CZ");
+	expect_talk(fd, "CZ");
+}
+
+/* What PostgreSQL does not report is gone as well. */
+START_TEST(a_reset_takes_along_what_is_not_reported)
+{
+	int other;
+
+	start("default_pool_size = 1\npool_mode = session\n"
+	    "track_extra_parameters = search_path");
+	for (int i = 0; i < 3; i++) {
+		other = login_with("search_path", "a");
+		query_in_schema(other);
+		session_query(other, server);
+		close(other);
+		expect_query(server, "DISCARD ALL");
+		send_talk(server, "C(DISCARD ALL)Z");
+	}
+}
+END_TEST
+
+START_TEST(a_client_that_discards_all_keeps_what_it_came_with)
+{
+	char settings[200];
+	int other;
+
+	snprintf(settings, sizeof(settings), "default_pool_size = 1\n"
+	    "track_extra_parameters = search_path\n"
+	    "max_prepared_statements = %d", _i);
+	start(settings);
+	other = login_with("search_path", "a");
+	for (int i = 0; i < 3; i++) {
+		query_in_schema(other);
+		send_talk(other, "Q(DISCARD ALL)");
+		expect_query(server, "DISCARD ALL");
+		send_talk(server, "S(TimeZone=UTC)C(DISCARD ALL)Z");
+		expect_talk(other, "S(TimeZone=UTC)C(DISCARD ALL)Z");
+	}
+}
+END_TEST
+
 START_TEST(a_reset_that_fails_closes_the_server)
 {
 	start("default_pool_size = 1\npool_mode = session");
@@ -733,6 +784,9 @@ main(void)
 	    ARRAY_LENGTH(failures));
 	tcase_add_test(tests,
 	    in_session_mode_a_server_is_reset_for_the_next_client);
+	tcase_add_test(tests, a_reset_takes_along_what_is_not_reported);
+	tcase_add_loop_test(tests,
+	    a_client_that_discards_all_keeps_what_it_came_with, 0, 2);
 	tcase_add_test(tests, a_reset_that_fails_closes_the_server);
 	tcase_add_test(tests, a_reset_may_be_wanted_always);
 	tcase_add_test(tests,
