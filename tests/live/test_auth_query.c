@@ -205,7 +205,7 @@ START_TEST(a_query_that_is_wrong_lets_nobody_in)
 
 	ck_login_fails(pooler, "user=scram_user dbname=shop", "08P01",
 	    CONFIG_ERROR);
-	ck_assert(pooler_logged(pooler, wrong_queries[_i].logged));
+	pooler_await_log(pooler, wrong_queries[_i].logged);
 	ck_login_fails(pooler, "user=scram_user dbname=shop", "08P01",
 	    CONFIG_ERROR);
 }

@@ -185,8 +185,8 @@ START_TEST(a_waiting_client_is_cancelled_and_stays)
 		    PG_DIAG_SEVERITY), "ERROR");
 		PQclear(result);
 		ck_assert_ptr_null(PQgetResult(waiters[i]));
-		ck_assert_int_eq(show_number(console, "POOLS", "database",
-		    "shop", "cl_waiting"), 7 - i);
+		wait_until(show_number(console, "POOLS", "database", "shop",
+		    "cl_waiting") == 7 - i);
 	}
 	ck_query_ok(holder, "select 1");
 	ck_query_ok(holder, "commit");

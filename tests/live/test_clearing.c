@@ -215,8 +215,8 @@ START_TEST(a_copy_in_is_not_saved)
 	close(client);
 	ck_assert_str_ne(query_value(other, BACKEND), pid);
 	ck_query_value(other, "select count(*) from marks", "0");
-	ck_assert(pooler_logged(pooler, "client disconnect while server was "
-	    "not ready"));
+	pooler_await_log(pooler, "client disconnect while server was "
+	    "not ready");
 }
 END_TEST
 
@@ -370,8 +370,9 @@ START_TEST(under_load_nobody_gets_another_ones_answer)
 	ck_crowd_well(&result);
 	wait_until(show_number(console, "pools", "database", "shop",
 	    "sv_tested") == 0);
-	ck_query_value(direct, "select count(*) from pg_stat_activity where "
-	    "usename = 'app' and state <> 'idle'", "0");
+	wait_until(query_number(direct, "select count(*) from "
+	    "pg_stat_activity where usename = 'app' and state <> 'idle'") ==
+	    0);
 }
 END_TEST
 

@@ -387,8 +387,8 @@ START_TEST(signals_know_a_suspension)
 	ck_query_tag(console, "SUSPEND", "SUSPEND");
 	kill(pooler->pid, SIGTERM);
 	ck_assert_int_eq(pooler_await_end(pooler), 1);
-	ck_assert(pooler_logged(pooler,
-	    "suspend was in progress, going down immediately"));
+	pooler_await_log(pooler,
+	    "suspend was in progress, going down immediately");
 }
 END_TEST
 

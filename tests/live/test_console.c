@@ -221,7 +221,7 @@ START_TEST(the_version_is_one_that_exporters_know)
 	ck_assert_int_eq(strncmp(version, "PgBouncer 1.", 12), 0);
 	/* The first line of --version is the same. */
 	ck_assert_int_eq(pooler_run(pooler, arguments), 0);
-	ck_assert(pooler_logged(pooler, text("%s\n", version)));
+	pooler_await_log(pooler, text("%s\n", version));
 }
 END_TEST
 

@@ -178,6 +178,11 @@ START_TEST(values_are_those_of_show)
 	ck_assert_int_eq(PQsendQuery(clients[3], "select 1"), 1);
 	wait_until(show_number(console, "POOLS", "database", "shop",
 	    "cl_waiting") == 1);
+	/* How long it took is noted a moment after it was answered. */
+	wait_until(metric_value(http_get(port, "/metrics", "").body,
+	    "pgusher_query_seconds_count" POOL) == 23 &&
+	    metric_value(http_get(port, "/metrics", "").body,
+	    "pgusher_transaction_seconds_count" POOL) == 20);
 	body = http_get(port, "/metrics", "").body;
 	ck_assert_double_eq(metric_value(body,
 	    "pgbouncer_pools_client_waiting_connections" POOL), 1);
@@ -227,7 +232,9 @@ START_TEST(what_is_rare_is_counted_by_reason)
 	disconnect(connect_as(pooler,
 	    "user=md5_user dbname=shop password=md5_user_secret"));
 	wait_until(metric_value(http_get(port, "/metrics", "").body,
-	    "pgusher_client_closes_total{reason=\"request\"}") >= 1);
+	    "pgusher_client_closes_total{reason=\"request\"}") >= 1 &&
+	    metric_value(http_get(port, "/metrics", "").body,
+	    "pgusher_client_closes_total{reason=\"login\"}") >= 2);
 	body = http_get(port, "/metrics", "").body;
 	ck_assert_double_eq(metric_value(body,
 	    "pgusher_login_failures_total{reason=\"password\"}"), 1);
@@ -255,7 +262,7 @@ START_TEST(one_that_dies_is_replaced_and_nothing_else_happens)
 	/* Who connects meanwhile waits in the supervisor's socket. */
 	ck_assert_int_eq(http_get(port, "/healthz", "").status, 200);
 	ck_query_ok(client, "commit");
-	ck_assert(pooler_logged(pooler, "exporter (process"));
+	pooler_await_log(pooler, "exporter (process");
 }
 END_TEST
 
@@ -306,7 +313,7 @@ START_TEST(a_port_in_use_refuses_the_configuration)
 	pooler_rewrite(second, &(struct recipe){ .workers = 1,
 	    .settings = text("metrics_listen = %s\n", place) });
 	ck_query_fails(console, "RELOAD", "F0000", NULL);
-	ck_assert(pooler_logged(second, text("could not listen on %s", place)));
+	pooler_await_log(second, text("could not listen on %s", place));
 	ck_assert_int_ne(exporter_of(pooler), 0);
 	ck_assert_int_eq(exporter_of(second), 0);
 }

@@ -216,7 +216,8 @@ END_TEST
 START_TEST(a_pool_without_any_server_makes_logins_wait)
 {
 	struct pooler *pooler = pooler_start(.workers = 2,
-	    .settings = "server_login_retry = 0.4\nclient_login_timeout = 10\n");
+	    .settings = "server_login_retry = 0.4\n"
+	    "client_login_timeout = 600\n");
 	PGconn *early;
 	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
 
@@ -241,7 +242,7 @@ START_TEST(a_login_to_a_dead_server_has_an_end)
 	struct buffer nothing = { 0 };
 	struct pooler *pooler = pooler_start(.databases = text(
 	    "shop = host=127.0.0.1 port=%d", port),
-	    .settings = "client_login_timeout = 0.4\n");
+	    .settings = "client_login_timeout = 2\n");
 
 	fake_server_greet(server, &nothing, THEN_STALL);
 	ck_login_fails(pooler, "user=app dbname=shop", "08P01",

@@ -282,7 +282,7 @@ START_TEST(a_broken_rule_refuses_the_start)
 	const char *arguments[] = { "-t", pooler->ini, NULL };
 
 	ck_assert_int_ne(pooler_run(pooler, arguments), 0);
-	ck_assert(pooler_logged(pooler, ":1: the mask is missing: 10.0.0.1"));
+	pooler_await_log(pooler, ":1: the mask is missing: 10.0.0.1");
 }
 END_TEST
 

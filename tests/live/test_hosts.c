@@ -41,6 +41,16 @@ gets_in(struct pooler *pooler, const char *conninfo)
 	return yes;
 }
 
+/* It is seen that they are gone: nobody is given a dying one. */
+static void
+await_no_servers(struct pooler *pooler, const char *database)
+{
+	PGconn *console = connect_console(pooler);
+
+	wait_until(show_count(console, "SERVERS", "database", database) == 0);
+	disconnect(console);
+}
+
 /* ---- names of our own ---- */
 
 static void
@@ -335,7 +345,7 @@ START_TEST(a_name_that_is_not_there_is_said_so)
 	    "group: files\n");
 	pooler = pooler_start(.workers = 2, .databases =
 	    "shop = host=nowhere.test", .settings =
-	    "client_login_timeout = 1\nserver_login_retry = 0.4\n");
+	    "client_login_timeout = 3\nserver_login_retry = 0.4\n");
 	ck_login_fails(pooler, "user=app dbname=shop", "08P01",
 	    "client_login_timeout (server down)");
 	pooler_await_log(pooler, "DNS lookup failed: nowhere.test: result=");
@@ -406,6 +416,7 @@ START_TEST(without_balance_one_host_is_kept_until_it_fails)
 	for (unsigned i = 0; i < 4; i++)
 		fake_server_hang_up(two.one, i);
 	await_open(two.one, 0);
+	await_no_servers(two.pooler, "shop");
 	disconnect(two.clients[0]);
 	two.clients[0] = connect_client(two.pooler);
 	ck_query_value(two.clients[0], "select 1", "fake");
@@ -414,6 +425,7 @@ START_TEST(without_balance_one_host_is_kept_until_it_fails)
 	fake_server_open_port(two.one);
 	fake_server_hang_up(two.other, 0);
 	await_open(two.other, 0);
+	await_no_servers(two.pooler, "shop");
 	wait_until(gets_in(two.pooler, "user=app dbname=shop"));
 	ck_assert_uint_eq(fake_server_connections(two.one), 4);
 	end_two(&two);
@@ -492,6 +504,7 @@ START_TEST(a_black_hole_has_an_end_and_delays_nobody_else)
 	for (unsigned i = 0; i < fake_server_connections(server); i++)
 		fake_server_hang_up(server, i);
 	await_open(server, 0);
+	await_no_servers(pooler, "hole");
 	dig_hole(&hole, port);
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert(PQsendQuery(inside[i], "select 1"));

@@ -95,7 +95,7 @@ START_TEST(an_idle_connection_of_another_pool_makes_room)
 	ck_query_ok(second, "select 1");	/* both places are app's */
 	second = connect_as(pooler, "user=other dbname=shop");
 	ck_query_value(second, "select current_user", "other");
-	ck_assert(pooler_logged(pooler, "closing because: evicted"));
+	pooler_await_log(pooler, "closing because: evicted");
 	/* What is in use stays. */
 	ck_query_ok(first, "commit");
 	ck_assert_int_le(query_number(direct, "select count(*) from "
@@ -116,13 +116,11 @@ START_TEST(a_place_goes_to_the_pool_whose_client_has_waited_longest)
 	ck_query_ok(holder, "begin");
 	ann = connect_client(pooler);
 	ck_assert_int_eq(PQsendQuery(zoe, "select 'other first'"), 1);
-	while (show_number(console, "POOLS", "user", "other", "cl_waiting") ==
-	    0)
-		continue;
+	wait_until(show_number(console, "POOLS", "user", "other",
+	    "cl_waiting") == 1);
 	ck_assert_int_eq(PQsendQuery(ann, "begin"), 1);
-	while (show_number(console, "POOLS", "user", "app", "cl_waiting") ==
-	    0)
-		continue;
+	wait_until(show_number(console, "POOLS", "user", "app",
+	    "cl_waiting") == 1);
 	/* Closed when it is released: the place is free for anybody. */
 	ck_query_ok(holder, "commit");
 	ck_finish_ok(zoe);
@@ -143,8 +141,8 @@ START_TEST(the_reserve_is_for_who_has_waited_long)
 
 	ck_query_ok(first, "begin");
 	ck_query_ok(second, "begin");
-	ck_assert(pooler_logged(pooler, "taking connection from "
-	    "reserve_pool"));
+	pooler_await_log(pooler, "taking connection from "
+	    "reserve_pool");
 	/* It is used up. */
 	ck_assert_int_eq(PQsendQuery(third, "select 1"), 1);
 	wait_until(show_number(console, "POOLS", "user", "app", "maxwait") >=
@@ -230,12 +228,12 @@ START_TEST(an_automatic_database_goes_when_it_is_not_used)
 		disconnect(client);
 		wait_until(show_count(console, "DATABASES", "name", "any") ==
 		    0);
-		ck_assert_uint_eq(show_count(console, "POOLS", "database",
-		    "any"), 0);
+		wait_until(show_count(console, "POOLS", "database", "any") ==
+		    0);
 	}
-	ck_assert(pooler_logged(pooler, "registered new auto-database: any"));
-	ck_assert(pooler_logged(pooler, "dropping database 'any' as it does "
-	    "not exist anymore or inactive auto-database"));
+	pooler_await_log(pooler, "registered new auto-database: any");
+	pooler_await_log(pooler, "dropping database 'any' as it does "
+	    "not exist anymore or inactive auto-database");
 }
 END_TEST
 
@@ -254,8 +252,8 @@ START_TEST(an_idle_pool_goes_and_comes_back)
 		disconnect(client);
 		wait_until(show_count(console, "POOLS", "user", "app") == 0);
 	}
-	ck_assert(pooler_logged(pooler, "cleaning up idle pool for user app "
-	    "on db shop because: pool idle timeout (age= "));
+	pooler_await_log(pooler, "cleaning up idle pool for user app "
+	    "on db shop because: pool idle timeout (age= ");
 }
 END_TEST
 

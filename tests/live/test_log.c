@@ -126,10 +126,10 @@ START_TEST(whatever_comes_the_log_is_json)
 	live_through_something(pooler);
 	pooler_stop(pooler);
 	ck_records(pooler, "json", 0);
-	ck_assert(pooler_logged(pooler, "\"database\":\"shop\",\"user\":"
-	    "\"app\",\"address\":\"127.0.0.1:"));
-	ck_assert(pooler_logged(pooler,
-	    "\"message\":\"login attempt: db=shop user=app"));
+	pooler_await_log(pooler, "\"database\":\"shop\",\"user\":"
+	    "\"app\",\"address\":\"127.0.0.1:");
+	pooler_await_log(pooler,
+	    "\"message\":\"login attempt: db=shop user=app");
 }
 END_TEST
 
@@ -143,8 +143,8 @@ START_TEST(whatever_comes_the_log_is_logfmt)
 	live_through_something(pooler);
 	pooler_stop(pooler);
 	ck_records(pooler, "logfmt", 0);
-	ck_assert(pooler_logged(pooler,
-	    " database=shop user=app address=127.0.0.1:"));
+	pooler_await_log(pooler,
+	    " database=shop user=app address=127.0.0.1:");
 }
 END_TEST
 
@@ -170,7 +170,7 @@ START_TEST(a_reload_changes_the_form)
 	size_t before;
 
 	ck_query_value(connect_client(pooler), "select 1", "1");
-	ck_assert(pooler_logged(pooler, " LOG C-0x"));
+	pooler_await_log(pooler, " LOG C-0x");
 	rewrite(pooler, "log_format = json\n");
 	change(pooler, "reload");
 	before = length_of_log(pooler);
@@ -213,8 +213,8 @@ START_TEST(another_form_is_refused)
 
 	rewrite(pooler, "log_format = xml\n");
 	ck_query_fails(console, "reload", "F0000", NULL);
-	ck_assert(pooler_logged(pooler, "one of text, json, logfmt is "
-	    "expected"));
+	pooler_await_log(pooler, "one of text, json, logfmt is "
+	    "expected");
 }
 END_TEST
 

@@ -180,7 +180,7 @@ START_TEST(the_server_used_last_is_used_next)
 {
 	struct pooler *pooler = pooler_start(.workers = 2,
 	    .settings = "default_pool_size = 3\n");
-	PGconn *clients[3];
+	PGconn *console = connect_console(pooler), *clients[3];
 	const char *last;
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -189,6 +189,9 @@ START_TEST(the_server_used_last_is_used_next)
 	}
 	for (unsigned i = 0; i < 3; i++)
 		ck_query_ok(clients[i], "commit");
+	/* Its answer is on the way a moment before a server is free. */
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "sv_idle") == 3);
 	last = query_value(clients[0], BACKEND);
 	for (unsigned i = 0; i < 6; i++)
 		ck_query_value(clients[0], BACKEND, last);
@@ -330,8 +333,7 @@ START_TEST(one_client_too_many_is_told_so)
 	    "no more connections allowed (max_client_conn)");
 	/* The console is always open. */
 	console = connect_console(pooler);
-	ck_assert_uint_eq(show_count(console, "CLIENTS", "database", "shop"),
-	    8);
+	wait_until(show_count(console, "CLIENTS", "database", "shop") == 8);
 	disconnect(console);
 	disconnect(clients[0]);
 	wait_until(serves(pooler));

@@ -423,8 +423,8 @@ START_TEST(somebody_has_to_be_trusted)
 	const char *arguments[] = { "-t", pooler->ini, NULL };
 
 	ck_assert_int_ne(pooler_run(pooler, arguments), 0);
-	ck_assert(pooler_logged(pooler,
-	    "proxy_protocol needs proxy_protocol_trusted"));
+	pooler_await_log(pooler,
+	    "proxy_protocol needs proxy_protocol_trusted");
 }
 END_TEST
 

@@ -73,7 +73,7 @@ START_TEST(a_base_backup_is_taken_and_verified)
 
 	run_to_its_end(backup);
 	run_to_its_end(verify);
-	ck_assert(pooler_logged(pooler, "replication=yes"));
+	pooler_await_log(pooler, "replication=yes");
 }
 END_TEST
 
@@ -219,11 +219,11 @@ START_TEST(it_has_a_server_of_its_own_which_nobody_gets)
 		    "select pg_backend_pid()"), pid);
 		ck_assert_str_eq(query_value(plain, "show geqo"), "on");
 	}
-	ck_assert(pooler_logged(pooler, "replication=database"));
+	pooler_await_log(pooler, "replication=database");
 	disconnect(client);
 	wait_until(query_number(plain, text("select count(*) from "
 	    "pg_stat_activity where pid = %s", pid)) == 0);
-	ck_assert(pooler_logged(pooler, "replication client disconnected"));
+	pooler_await_log(pooler, "replication client disconnected");
 }
 END_TEST
 
@@ -236,7 +236,7 @@ START_TEST(an_idle_server_makes_room_for_it)
 
 	ck_query_value(plain, "select 1", "1");
 	client = connect_replication(pooler, "");
-	ck_assert(pooler_logged(pooler, "evicted"));
+	pooler_await_log(pooler, "evicted");
 	/* It counts: the other one has to wait until it is gone. */
 	ck_assert_int_eq(PQsendQuery(plain, "select 2"), 1);
 	ck_query_value(client, "select 3", "3");
@@ -283,8 +283,8 @@ END_TEST
 START_TEST(no_time_limit_of_queries_ends_it)
 {
 	struct pooler *pooler = start("query_timeout = 1\n"
-	    "transaction_timeout = 1\nidle_transaction_timeout = 1\n"
-	    "client_idle_timeout = 1\n");
+	    "transaction_timeout = 2\nidle_transaction_timeout = 1\n"
+	    "client_idle_timeout = 2\n");
 	PGconn *client = connect_replication(pooler, "");
 	PGconn *plain = connect_as(pooler, "user=postgres dbname=shop");
 

@@ -98,7 +98,7 @@ START_TEST(a_client_keeps_its_server_as_long_as_it_has_something_there)
 		ck_assert_str_ne(query_value(other, BACKEND), server);
 		ck_query_value(other, kinds[_i].look, kinds[_i].is_gone);
 	}
-	ck_assert_int_eq(active_servers(console), 1);
+	wait_until(active_servers(console) == 1);
 	ck_query_ok(client, kinds[_i].remove);
 	wait_until(active_servers(console) == 0);
 	ck_query_value(client, kinds[_i].look, kinds[_i].is_gone);

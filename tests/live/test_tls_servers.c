@@ -263,8 +263,8 @@ START_TEST(a_mode_does_what_it_says)
 		ck_mode(pooler, i, servers[_i].outcomes[i]);
 	}
 	if (servers[_i].outcomes[MODES - 1] == UNTRUSTED)
-		ck_assert(pooler_logged(pooler, "TLS handshake error: "
-		    "certificate verify failed: "));
+		pooler_await_log(pooler, "TLS handshake error: "
+		    "certificate verify failed: ");
 }
 END_TEST
 
@@ -275,7 +275,7 @@ START_TEST(what_is_wished_and_turned_away_goes_in_the_clear)
 	PGconn *client = connect_client(pooler);
 
 	ck_query_value(client, is_encrypted, "f");
-	ck_assert(pooler_logged(pooler, "again without TLS"));
+	pooler_await_log(pooler, "again without TLS");
 }
 END_TEST
 
@@ -302,7 +302,7 @@ START_TEST(it_is_shown_and_logged_how_they_speak)
 	    "pg_backend_pid()", "TLSv1.2");
 	ck_assert_int_eq(strncmp(show_value(console, "SERVERS", "user", "app",
 	    "tls"), "TLSv1.2/ECDHE-", 14), 0);
-	ck_assert(pooler_logged(pooler, "SSL established: TLSv1.2/ECDHE-"));
+	pooler_await_log(pooler, "SSL established: TLSv1.2/ECDHE-");
 }
 END_TEST
 

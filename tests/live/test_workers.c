@@ -78,10 +78,10 @@ START_TEST(a_surplus_worker_goes_when_its_last_client_does)
 		disconnect(clients[i]);
 	disconnect(console);
 	wait_until(pooler_children(pooler, pids, MOST) == 1);
-	ck_assert(pooler_logged(pooler, "has retired"));
+	pooler_await_log(pooler, "has retired");
 	console = connect_console(pooler);
-	ck_assert_int_eq(show_number(console, "DATABASES", "name", "shop",
-	    "current_client_connections"), 0);
+	wait_until(show_number(console, "DATABASES", "name", "shop",
+	    "current_client_connections") == 0);
 	/* What they had at rest is used by the one that stays. */
 	ck_query_ok(connect_client(pooler), "select 1");
 	/* Slots are filled again. */
