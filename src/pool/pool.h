@@ -120,10 +120,11 @@ uint32_t pool_open(const struct pool_caller *caller, uint32_t pool,
 
 /*
  * The same for a client of mine that wants a connection of its own, whoever
- * waits.
+ * waits.  `full_out`: there is none because all places are taken, and none
+ * will be free by itself.
  */
 uint32_t pool_open_own(const struct pool_caller *caller, uint32_t pool,
-    const struct pool_policy *policy) MUST_CHECK;
+    const struct pool_policy *policy, bool *full_out) MUST_CHECK;
 
 /*
  * One of mine in phase OPENING has logged in, for this client of mine in

@@ -22,22 +22,36 @@ size_now(const struct pool_caller *caller, const struct pool_row *pool,
 	return policy->size + policy->reserve;
 }
 
-/* What holds whatever it is opened for. */
+/* As far as all that goes that is no matter of places. */
 static bool
-has_room(const struct pool_caller *caller, const struct pool_row *pool,
+may_try(const struct pool_caller *caller, const struct pool_row *pool,
     const struct pool_policy *policy)
 {
 	/* The policy of another pool would open a connection for that one. */
 	if (!atomic_load(&pool->used) ||
 	    atomic_load(&pool->generation) != policy->generation)
 		return false;
-	if (policy->size > 0 &&
-	    pool->server_count >= size_now(caller, pool, policy))
-		return false;
 	if (pool->opening_count >= policy->opening_most)
 		return false;
 	return pool->failed_at == 0 || (pool->opening_count == 0 &&
 	    caller->now - pool->failed_at >= pool_retry_after(pool, policy));
+}
+
+static bool
+is_full(const struct pool_caller *caller, const struct pool_row *pool,
+    const struct pool_policy *policy)
+{
+	return policy->size > 0 &&
+	    pool->server_count >= size_now(caller, pool, policy);
+}
+
+/* What holds whatever it is opened for. */
+static bool
+has_room(const struct pool_caller *caller, const struct pool_row *pool,
+    const struct pool_policy *policy)
+{
+	return may_try(caller, pool, policy) &&
+	    !is_full(caller, pool, policy);
 }
 
 /* Counts first, then looks whether the sums allow it: see limits.h. */
@@ -88,14 +102,16 @@ pool_open(const struct pool_caller *caller, uint32_t pool_index,
 
 uint32_t
 pool_open_own(const struct pool_caller *caller, uint32_t pool_index,
-    const struct pool_policy *policy)
+    const struct pool_policy *policy, bool *full_out)
 {
 	struct pool_row *pool = pool_lock(caller, pool_index);
+	bool may = !pool_paused(caller->segment, pool_index) &&
+	    may_try(caller, pool, policy);
 	uint32_t row = NO_ROW;
 
-	if (!pool_paused(caller->segment, pool_index) &&
-	    has_room(caller, pool, policy))
+	if (may && !is_full(caller, pool, policy))
 		row = claim_opening(caller, pool_index, policy, true);
+	*full_out = may && row == NO_ROW && pool->closing_count == 0;
 	pool_unlock(pool);
 	return row;
 }

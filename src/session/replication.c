@@ -65,18 +65,18 @@ open_server(struct client *client)
 	struct pool_caller caller = sessions_caller(sessions);
 	struct pool_view *view = client->view;
 	uint32_t row;
+	bool full;
 
 	if (view->database == NULL)
 		return;
-	row = pool_open_own(&caller, view->pool, &view->policy);
+	row = pool_open_own(&caller, view->pool, &view->policy, &full);
 	if (row != NO_ROW) {
 		/* Tells the client if it fails, at once or later. */
 		(void)!login_at_server_begin(sessions, view, row, client);
 		return;
 	}
-	if (pool_paused(sessions->segment, view->pool))
-		return;
-	row = pool_close_longest_idle(&caller, view->pool);
+	if (full)
+		row = pool_close_longest_idle(&caller, view->pool);
 	if (row != NO_ROW)
 		server_leave(sessions, row, "evicted");
 }

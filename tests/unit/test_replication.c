@@ -197,6 +197,68 @@ START_TEST(the_place_of_an_idle_server_is_taken)
 }
 END_TEST
 
+/* PostgreSQL takes its time to hang up; one place is all that is wanted. */
+START_TEST(no_more_than_one_idle_server_makes_room)
+{
+	int servers[2], clients[2], client;
+
+	session_stop(&world);
+	session_start(&world, "default_pool_size = 2\n"
+	    "client_login_timeout = 1");
+	clients[0] = session_login_first(&world, 0, &servers[0]);
+	clients[1] = session_login(&world, 0);
+	send_talk(clients[0], "Q");
+	expect_talk(servers[0], "Q");
+	send_talk(clients[1], "Q");
+	servers[1] = session_accept(&world);
+	expect_startup(servers[1]);
+	let_in(servers[1]);
+	expect_talk(servers[1], "Q");
+	for (int i = 0; i < 2; i++) {
+		send_talk(servers[i], "CZ");
+		expect_talk(clients[i], "CZ");
+	}
+	await_servers(&world, SERVER_IDLE, 2);
+	client = come();
+	await_servers(&world, SERVER_CLOSING, 1);
+	/* So many ticks that it is over. */
+	await_clients(&world, CLIENT_WELCOME, 0);
+	ck_assert_uint_eq(session_servers(&world, SERVER_IDLE), 1);
+	close(client);
+}
+END_TEST
+
+/* What keeps it waiting is that PostgreSQL refused somebody. */
+START_TEST(a_failed_login_is_no_reason_to_close_an_idle_server)
+{
+	int server, refused, client, clients[2];
+
+	session_stop(&world);
+	session_start(&world, "default_pool_size = 2\n"
+	    "client_login_timeout = 1");
+	clients[0] = session_login_first(&world, 0, &server);
+	clients[1] = session_login(&world, 0);
+	send_talk(clients[0], "Q");
+	expect_talk(server, "Q");
+	send_talk(clients[1], "Q(other)");
+	refused = session_accept(&world);
+	expect_startup(refused);
+	send_talk(refused, "F(53300=too many)");
+	close(refused);
+	send_talk(server, "CZ");
+	expect_talk(clients[0], "CZ");
+	expect_talk(server, "Q(other)");
+	send_talk(server, "CZ");
+	expect_talk(clients[1], "CZ");
+	await_servers(&world, SERVER_IDLE, 1);
+	client = come();
+	await_clients(&world, CLIENT_WELCOME, 1);
+	await_clients(&world, CLIENT_WELCOME, 0);
+	session_query(clients[0], server);
+	close(client);
+}
+END_TEST
+
 START_TEST(where_no_place_is_free_it_waits_no_longer_than_a_login)
 {
 	int busy, first = session_login_first(&world, 0, &busy);
@@ -232,6 +294,9 @@ main(void)
 	tcase_add_test(tests, a_refusal_reaches_who_asked);
 	tcase_add_test(tests, a_crash_reaches_its_client);
 	tcase_add_test(tests, the_place_of_an_idle_server_is_taken);
+	tcase_add_test(tests, no_more_than_one_idle_server_makes_room);
+	tcase_add_test(tests,
+	    a_failed_login_is_no_reason_to_close_an_idle_server);
 	tcase_add_test(tests,
 	    where_no_place_is_free_it_waits_no_longer_than_a_login);
 	suite_add_tcase(suite, tests);
