@@ -18,13 +18,6 @@ at(const struct outstanding *outstanding, uint32_t behind)
 }
 
 struct request *
-outstanding_at(const struct outstanding *outstanding, uint32_t behind)
-{
-	INVARIANT(behind < outstanding->count);
-	return at(outstanding, behind);
-}
-
-struct request *
 outstanding_head(const struct outstanding *outstanding)
 {
 	return outstanding->count == 0 ? NULL : at(outstanding, 0);
@@ -93,12 +86,6 @@ count_again(struct outstanding *outstanding)
 		count_in(outstanding, at(outstanding, i));
 }
 
-void
-outstanding_recount(struct outstanding *outstanding)
-{
-	count_again(outstanding);
-}
-
 static void
 count_out(struct outstanding *outstanding, const struct request *request)
 {
@@ -132,6 +119,7 @@ push_request(struct outstanding *outstanding, const struct request *request)
 	if (outstanding->count == outstanding->size && !grow(outstanding))
 		return false;
 	*at(outstanding, outstanding->count++) = *request;
+	outstanding->asked++;
 	count_in(outstanding, request);
 	return true;
 }

@@ -61,6 +61,7 @@ struct request {
 						   them right behind it */
 	struct named		*named;		/* a reference, or NULL */
 	struct query_text	*text;		/* likewise */
+	uint64_t		 since;		/* see prepared.h, I1 */
 	uint8_t			 digest[STATEMENT_DIGEST_BYTES];
 };
 
@@ -86,6 +87,7 @@ struct outstanding {
 					   one is empty */
 	uint32_t	 size;		/* a power of two */
 	uint32_t	 head, count;
+	uint64_t	 asked;		/* all requests there ever were */
 	uint32_t	 batches;	/* that have their end: Sync, Query … */
 	struct {
 		uint32_t	closed, open;
@@ -110,6 +112,22 @@ bool outstanding_ask(struct outstanding *outstanding, uint8_t type)
 bool outstanding_add(struct outstanding *outstanding,
     const struct request *request) MUST_CHECK;
 
+/*
+ * Requests have numbers in the order in which they are asked: the one that
+ * the next will have, and one that none that is outstanding is below.
+ */
+static inline uint64_t
+outstanding_next_number(const struct outstanding *outstanding)
+{
+	return outstanding->asked + 1;
+}
+
+static inline uint64_t
+outstanding_oldest_number(const struct outstanding *outstanding)
+{
+	return outstanding->asked + 1 - outstanding->count;
+}
+
 /* Could the server say this now? Notices and the like it always may. */
 bool outstanding_expects(const struct outstanding *outstanding,
     uint8_t type);
@@ -119,10 +137,6 @@ void outstanding_answer(struct outstanding *outstanding, uint8_t type);
 
 /* The oldest request; NULL: none. */
 struct request *outstanding_head(const struct outstanding *outstanding);
-
-/* The one that is `behind` others. */
-struct request *outstanding_at(const struct outstanding *outstanding,
-    uint32_t behind);
 
 /*
  * While on_end tells of requests that an error costs: the first behind all of
@@ -136,9 +150,6 @@ void outstanding_answer_ourselves(struct outstanding *outstanding);
 
 /* How many that we answer come before the first that the server answers. */
 uint32_t outstanding_ours(const struct outstanding *outstanding);
-
-/* What requests change was changed by their owner. */
-void outstanding_recount(struct outstanding *outstanding);
 
 /* The last batch has no Sync yet. */
 bool outstanding_is_open(const struct outstanding *outstanding);

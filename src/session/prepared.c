@@ -158,12 +158,15 @@ parse_once(const struct prepared_message *message, struct named *named,
 	    server->last_status != TRANSACTION_FAILED) {
 		statements_touch(statements, digest);
 		request.flags = REQUEST_ANSWERED;
-		return prepared_note(message, &request) ? PREPARED_NOTED :
-		    prepared_fail_memory(message);
+		if (!prepared_note(message, &request))
+			return prepared_fail_memory(message);
+		named_await(message, named);
+		return PREPARED_NOTED;
 	}
 	if (!prepared_make_way(message, digest, state) ||
 	    !prepared_note_added(message, &request, digest))
 		return prepared_fail_memory(message);
+	named_await(message, named);
 	prepared_server_name(digest, name);
 	prepared_put_parse(message->edit, name, query_text_bytes(named->text),
 	    query_text_length(named->text));
@@ -315,7 +318,7 @@ take_close(const struct prepared_message *message, const char *name,
     size_t *done_out)
 {
 	struct request request = { .type = MESSAGE_CLOSE,
-	    .flags = REQUEST_ANSWERED, .changes = CHANGES_NAME_REMOVED };
+	    .flags = REQUEST_ANSWERED };
 	struct named *named;
 
 	*done_out = 0;
@@ -327,11 +330,8 @@ take_close(const struct prepared_message *message, const char *name,
 	named = named_find(message->client, name);
 	if (named == NULL)
 		return prepared_pass(message, done_out);
-	request.named = named;
-	named->users++;
-	if (!prepared_note(message, &request))
+	if (!named_note_removed(message, &request, named))
 		return prepared_fail_memory(message);
-	named_leave(message->client, named);
 	edit_keep(message->edit, message->bytes);
 	*done_out = message->frame.total;
 	return PREPARED_NOTED;

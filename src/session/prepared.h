@@ -23,6 +23,13 @@
  *     H: a change is made when its message is sent, and noted in the request
  *     that is outstanding for it (session/outstanding.h).  An error undoes
  *     what failed and was skipped, from the last to the first.
+ *     A tag that says that all are gone (DEALLOCATE ALL) speaks of what came
+ *     before it.  What came behind it is what is awaited: an entry bears the
+ *     number of its Parse while that is outstanding, and stays.  A removal
+ *     remembers since when there had been what it removed (`since`: the
+ *     number of that Parse, or of the oldest request then), and is not undone
+ *     if a later request said that all are gone.  So a tag costs no look at
+ *     what is outstanding, of which there may be much, for each of many tags.
  * I2. A decision never rests on a change that may still be undone while the
  *     decision is not.
  *     H: an error undoes up to its Sync.  What is sent in the same batch is

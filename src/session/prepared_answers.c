@@ -58,6 +58,13 @@ restore_on_server(struct server *server, const uint8_t *digest)
 		server->unfit = true;
 }
 
+/* What this took away was still there, and no tag had told that it is gone. */
+static bool
+was_there(const struct server *server, const struct request *request)
+{
+	return request->since > server->gone_at;
+}
+
 /* This its next client depends on as well: also when its own is gone. */
 static void
 undo_on_server(struct server *server, struct request *request)
@@ -65,7 +72,8 @@ undo_on_server(struct server *server, struct request *request)
 	if (request->changes & CHANGES_SERVER_ADDED)
 		statements_remove(prepared_statements(server),
 		    request->digest);
-	if (request->changes & CHANGES_SERVER_REMOVED)
+	if (request->changes & CHANGES_SERVER_REMOVED &&
+	    was_there(server, request))
 		restore_on_server(server, request->digest);
 	/* A dummy by the client's name may have been left behind. */
 	if (request->changes & CHANGES_NAME_REMOVED &&
@@ -83,10 +91,31 @@ undo_for_client(struct server *server, struct request *request,
 	    request->named->in_table)
 		named_leave(client, request->named);
 	if (request->changes & CHANGES_NAME_REMOVED &&
-	    !request->named->in_table && !named_enter(client, request->named))
+	    was_there(server, request) && !request->named->in_table &&
+	    !named_enter(client, request->named))
 		server->unfit = true;
 	if (request->changes & (CHANGES_UNNAMED | CHANGES_UNNAMED_KNOWN))
 		undo_unnamed(server, request, end);
+}
+
+/* Its Parse was answered, or is undone. */
+static void
+settle_name(const struct server *server, struct named *named)
+{
+	if (named->awaited != 0 && named->in_table && server->client != NULL)
+		server->client->prepared->awaited--;
+	named->awaited = 0;
+}
+
+static void
+settle(const struct server *server, const struct request *request,
+    enum request_end end)
+{
+	if (end == REQUEST_DONE && request->changes & CHANGES_SERVER_ADDED)
+		statements_settle(prepared_statements(server),
+		    request->digest, request->since);
+	if (request->changes & CHANGES_NAME_ADDED)
+		settle_name(server, request->named);
 }
 
 void
@@ -99,6 +128,7 @@ prepared_on_end(void *context, struct request *request, enum request_end end)
 		if (server->client != NULL)
 			undo_for_client(server, request, end);
 	}
+	settle(server, request, end);
 	named_release(request->named);
 	query_text_release(request->text);
 	request->named = NULL;
@@ -258,42 +288,25 @@ prepared_may_be_tag(uint32_t total)
 	return false;
 }
 
-/* The requests that follow happen after that, each in its turn. */
-static void
-redo(struct server *server, struct request *request)
-{
-	struct server_statements *statements = prepared_statements(server);
-	uint8_t changes = request->changes;
-
-	if (changes & CHANGES_SERVER_REMOVED && statements_find(statements,
-	    request->digest) == STATEMENT_ABSENT)
-		request->changes &= (uint8_t)~CHANGES_SERVER_REMOVED;
-	if (changes & CHANGES_SERVER_REMOVED)
-		statements_remove(statements, request->digest);
-	if (changes & CHANGES_SERVER_ADDED && !statements_add(statements,
-	    request->digest, prepared_limit(server)))
-		server->unfit = true;
-	if (server->client == NULL)
-		return;
-	if (changes & CHANGES_NAME_REMOVED && !request->named->in_table)
-		request->changes &= (uint8_t)~CHANGES_NAME_REMOVED;
-	else if (changes & CHANGES_NAME_REMOVED)
-		named_leave(server->client, request->named);
-	if (changes & CHANGES_NAME_ADDED && !request->named->in_table &&
-	    !named_enter(server->client, request->named))
-		server->unfit = true;
-}
-
+/* All that the client had when this was said; what is awaited comes after. */
 static void
 forget_names(struct client *client)
 {
+	struct prepared *prepared = client->prepared;
 	struct named *named, *next;
+	unsigned gone;
 
-	if (client->prepared == NULL)
+	if (prepared == NULL)
 		return;
-	for (named = client->prepared->names; named != NULL; named = next) {
+	gone = HASH_COUNT(prepared->names) - prepared->awaited;
+	/* They came before those that are awaited. */
+	for (named = prepared->names; gone > 0; named = next) {
+		INVARIANT(named != NULL);
 		next = named->hh.next;
+		if (named->awaited != 0)
+			continue;
 		named_leave(client, named);
+		gone--;
 	}
 }
 
@@ -318,20 +331,16 @@ prepared_note_own_tag(struct server *server, const uint8_t *body,
 void
 prepared_note_tag(struct server *server, const uint8_t *body, size_t length)
 {
-	struct outstanding *outstanding = &server->outstanding;
-
 	if (!says_gone(body, length))
 		return;
-	statements_clear(prepared_statements(server));
+	server->gone_at = outstanding_oldest_number(&server->outstanding);
+	statements_clear_settled(prepared_statements(server));
 	if (strcmp((const char *)body, "DISCARD ALL") == 0) {
 		session_state_discarded(server);
 		server_note_reset(server);
 	}
 	if (server->client != NULL)
 		forget_names(server->client);
-	for (uint32_t i = 1; i < outstanding->count; i++)
-		redo(server, outstanding_at(outstanding, i));
-	outstanding_recount(outstanding);
 }
 
 /* --- settings ------------------------------------------------------------ */

@@ -57,6 +57,7 @@ named_enter(struct client *client, struct named *named)
 	named->in_table = true;
 	named->users++;
 	prepared->bytes += weight_of(named);
+	prepared->awaited += named->awaited != 0;
 	client_row(client)->prepared = HASH_COUNT(prepared->names);
 	return true;
 }
@@ -70,8 +71,31 @@ named_leave(struct client *client, struct named *named)
 	HASH_DEL(prepared->names, named);
 	named->in_table = false;
 	prepared->bytes -= weight_of(named);
+	prepared->awaited -= named->awaited != 0;
 	client_row(client)->prepared = HASH_COUNT(prepared->names);
 	named_release(named);
+}
+
+void
+named_await(const struct prepared_message *message, struct named *named)
+{
+	named->awaited = message->server->outstanding.asked;
+	message->client->prepared->awaited++;
+}
+
+bool
+named_note_removed(const struct prepared_message *message,
+    struct request *request, struct named *named)
+{
+	request->changes |= CHANGES_NAME_REMOVED;
+	request->named = named;
+	request->since = named->awaited != 0 ? named->awaited :
+	    outstanding_oldest_number(&message->server->outstanding);
+	named->users++;
+	if (!prepared_note(message, request))
+		return false;
+	named_leave(message->client, named);
+	return true;
 }
 
 /* One reference; the text's goes over to it. NULL: no memory. */

@@ -25,6 +25,8 @@ struct named {
 	struct query_text	*text;
 	uint32_t		 users;
 	bool			 in_table;
+	uint64_t		 awaited;	/* number of its Parse; 0: that
+						   was answered */
 	UT_hash_handle		 hh;
 	char			 name[];
 };
@@ -34,6 +36,7 @@ struct prepared {
 	struct named		*names;
 	struct query_text	*unnamed;	/* NULL: none */
 	size_t			 bytes;
+	unsigned		 awaited;	/* so many of the names */
 };
 
 /* --- the client's table: prepared_names.c -------------------------------- */
@@ -60,6 +63,11 @@ void named_release(struct named *named);
 /* In and out of the client's table. False: no memory. */
 bool named_enter(struct client *client, struct named *named) MUST_CHECK;
 void named_leave(struct client *client, struct named *named);
+/* It is there, by the request that was noted last. */
+void named_await(const struct prepared_message *message, struct named *named);
+/* It leaves by this request. False: no memory. */
+bool named_note_removed(const struct prepared_message *message,
+    struct request *request, struct named *named) MUST_CHECK;
 
 /* --- verdicts: prepared.c ------------------------------------------------ */
 

@@ -93,14 +93,21 @@ prepared_count_parse(const struct prepared_message *message)
 static bool
 take_off(const struct prepared_message *message, const uint8_t *digest)
 {
+	struct server_statements *statements =
+	    prepared_statements(message->server);
+	const struct outstanding *outstanding =
+	    &message->server->outstanding;
 	struct request request = { .type = MESSAGE_CLOSE,
 	    .flags = REQUEST_SWALLOWED, .changes = CHANGES_SERVER_REMOVED };
 	char name[SERVER_NAME_BYTES];
 
 	memcpy(request.digest, digest, sizeof(request.digest));
+	if (!statements_is_awaited(statements, digest,
+	    outstanding_next_number(outstanding), &request.since))
+		request.since = outstanding_oldest_number(outstanding);
 	if (!prepared_note(message, &request))
 		return false;
-	statements_remove(prepared_statements(message->server), digest);
+	statements_remove(statements, digest);
 	prepared_server_name(digest, name);
 	prepared_put_close(message->edit, name);
 	return true;
@@ -138,15 +145,19 @@ prepared_note_added(const struct prepared_message *message,
     struct request *request, const uint8_t *digest)
 {
 	struct server *server = message->server;
+	struct server_statements *statements = prepared_statements(server);
 
 	request->changes |= CHANGES_SERVER_ADDED;
+	request->since = outstanding_next_number(&server->outstanding);
 	memcpy(request->digest, digest, sizeof(request->digest));
 	if (!prepared_note(message, request))
 		return false;
 	prepared_count_parse(message);
 	server->has_parsed = true;
-	return statements_add(prepared_statements(server), digest,
-	    prepared_limit(server));
+	if (!statements_add(statements, digest, prepared_limit(server)))
+		return false;
+	statements_await(statements, digest, request->since);
+	return true;
 }
 
 bool

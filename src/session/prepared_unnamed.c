@@ -14,16 +14,10 @@ unnamed_replace(const struct prepared_message *message, const char *query,
 
 	if (query != NULL && deallocate_is_near(query))
 		request.changes |= CHANGES_ALL_NAMES;
-	if (removed != NULL) {
-		request.changes |= CHANGES_NAME_REMOVED;
-		request.named = removed;
-		removed->users++;
-	}
 	prepared->unnamed = text;	/* the old one is the request's */
-	if (!prepared_note(message, &request))
+	if (!(removed == NULL ? prepared_note(message, &request) :
+	    named_note_removed(message, &request, removed)))
 		return prepared_fail_memory(message);
-	if (removed != NULL)
-		named_leave(message->client, removed);
 	message->server->knows_unnamed = true;
 	return PREPARED_NOTED;
 }
@@ -134,8 +128,7 @@ unnamed_bind(const struct prepared_message *message, size_t *done_out)
 	enum prepared_verdict verdict = bring_unnamed(message);
 	const char *query = forgetful_unnamed(message->client);
 	struct named *removed;
-	struct request request = { .type = MESSAGE_BIND,
-	    .changes = CHANGES_NAME_REMOVED };
+	struct request request = { .type = MESSAGE_BIND };
 
 	if (verdict != PREPARED_NOTED)
 		return verdict;
@@ -146,13 +139,9 @@ unnamed_bind(const struct prepared_message *message, size_t *done_out)
 	removed = named_deallocated(message->client, query);
 	if (removed == NULL)
 		return prepared_pass(message, done_out);
-	if (!put_dummy(message, removed))
+	if (!put_dummy(message, removed) ||
+	    !named_note_removed(message, &request, removed))
 		return prepared_fail_memory(message);
-	request.named = removed;
-	removed->users++;
-	if (!prepared_note(message, &request))
-		return prepared_fail_memory(message);
-	named_leave(message->client, removed);
 	*done_out = 0;
 	return PREPARED_NOTED;
 }

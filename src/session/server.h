@@ -66,6 +66,8 @@ struct server {
 	struct client		*replicates;	/* for whom alone it is; NULL:
 						   for anybody */
 	struct outstanding	 outstanding;
+	uint64_t		 gone_at;	/* number of the last request that
+						   took all statements away */
 	struct buffer		 partial;	/* a message not whole yet */
 	struct buffer		 backlog;	/* what it did not take yet */
 	uint32_t		 remaining;	/* of the message being read */

@@ -23,7 +23,8 @@ is_laid_out(const struct server_statements *statements)
 
 	/* Another process wrote it. */
 	INVARIANT(slots <= STATEMENTS_SLOTS && (slots & (slots - 1)) == 0);
-	INVARIANT(statements->count <= slots / 2);
+	INVARIANT(statements->count <= slots / 2 &&
+	    statements->awaited <= statements->count);
 	return slots != 0;
 }
 
@@ -73,7 +74,7 @@ lay_out(struct server_statements *statements, uint32_t limit)
 		slots *= 2;
 	memset(statements->slot, 0, slots * sizeof(statements->slot[0]));
 	statements->slots = slots;
-	statements->count = statements->clock = 0;
+	statements->count = statements->clock = statements->awaited = 0;
 }
 
 /* Into another number of slots, in place: out with all and in again. */
@@ -154,6 +155,7 @@ statements_remove(struct server_statements *statements,
 	at = look_up(statements, digest);
 	if (statements->slot[at].state == STATEMENT_ABSENT)
 		return;
+	statements->awaited -= statements->slot[at].is_awaited;
 	close_gap(statements, at);
 	statements->count--;
 }
@@ -200,8 +202,79 @@ statements_make_stale(struct server_statements *statements)
 			statements->slot[i].state = STATEMENT_STALE;
 }
 
+/* --- those whose Parse is outstanding ------------------------------------ */
+
+#define NUMBER_MASK ((1u << STATEMENT_NUMBER_BITS) - 1)
+
+void
+statements_await(struct server_statements *statements,
+    const uint8_t digest[STATEMENT_DIGEST_BYTES], uint64_t number)
+{
+	struct statement_slot *slot;
+
+	INVARIANT(is_laid_out(statements));
+	slot = &statements->slot[look_up(statements, digest)];
+	INVARIANT(slot->state != STATEMENT_ABSENT);
+	statements->awaited += !slot->is_awaited;
+	slot->is_awaited = 1;
+	slot->number = number & NUMBER_MASK;
+}
+
+bool
+statements_is_awaited(const struct server_statements *statements,
+    const uint8_t digest[STATEMENT_DIGEST_BYTES], uint64_t next,
+    uint64_t *number_out)
+{
+	const struct statement_slot *slot;
+
+	if (!is_laid_out(statements))
+		return false;
+	slot = &statements->slot[look_up(statements, digest)];
+	if (slot->state == STATEMENT_ABSENT || !slot->is_awaited)
+		return false;
+	*number_out = next - ((next - slot->number) & NUMBER_MASK);
+	return true;
+}
+
+void
+statements_settle(struct server_statements *statements,
+    const uint8_t digest[STATEMENT_DIGEST_BYTES], uint64_t number)
+{
+	struct statement_slot *slot;
+
+	if (!is_laid_out(statements))
+		return;
+	slot = &statements->slot[look_up(statements, digest)];
+	if (slot->state == STATEMENT_ABSENT || !slot->is_awaited ||
+	    slot->number != (number & NUMBER_MASK))
+		return;
+	slot->is_awaited = 0;
+	statements->awaited--;
+}
+
+void
+statements_clear_settled(struct server_statements *statements)
+{
+	if (statements->awaited == 0) {
+		statements_clear(statements);
+		return;
+	}
+	/* Into a gap comes what lies behind it, so that is looked at again. */
+	for (uint32_t i = 0; i < statements->slots &&
+	    statements->count > statements->awaited;) {
+		if (statements->slot[i].state == STATEMENT_ABSENT ||
+		    statements->slot[i].is_awaited) {
+			i++;
+			continue;
+		}
+		close_gap(statements, i);
+		statements->count--;
+	}
+}
+
 void
 statements_clear(struct server_statements *statements)
 {
 	statements->count = statements->slots = statements->clock = 0;
+	statements->awaited = 0;
 }

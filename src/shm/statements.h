@@ -12,7 +12,9 @@
  *
  * `used` is the table's clock when it was used last: the smallest is the one
  * to go.  A stale one is on the server, but must not be used as it is: its
- * result has changed, or it was made under other settings.
+ * result has changed, or it was made under other settings.  One whose Parse
+ * has not been answered yet is awaited, under that request's number: it comes
+ * to be behind whatever is answered before it.
  */
 #ifndef SHM_STATEMENTS_H
 #define SHM_STATEMENTS_H
@@ -24,6 +26,8 @@
 /* At most half of them are in use, so that looking one up is short. */
 #define STATEMENTS_SLOTS (2 * STATEMENTS_MOST)
 #define STATEMENT_DIGEST_BYTES 16
+/* So much of a request's number tells it from all that are outstanding. */
+#define STATEMENT_NUMBER_BITS 29
 
 enum statement_state {
 	STATEMENT_ABSENT = 0,
@@ -34,7 +38,9 @@ enum statement_state {
 struct statement_slot {
 	uint8_t		 digest[STATEMENT_DIGEST_BYTES];
 	uint32_t	 used;
-	uint32_t	 state;		/* enum statement_state */
+	uint32_t	 state : 2;	/* enum statement_state */
+	uint32_t	 is_awaited : 1;
+	uint32_t	 number : STATEMENT_NUMBER_BITS;
 };
 
 struct server_statements {
@@ -43,6 +49,7 @@ struct server_statements {
 	uint32_t	 slots;		/* a power of two; 0: none laid out */
 	uint32_t	 clock;
 	uint32_t	 epoch;		/* the pool's, when last looked at */
+	uint32_t	 awaited;	/* so many of them */
 	_Alignas(CACHE_LINE)
 	struct statement_slot slot[STATEMENTS_SLOTS];
 };
@@ -76,6 +83,25 @@ void statements_doubt(struct server_statements *statements,
 
 /* All that are there are to be made anew when they are used next. */
 void statements_make_stale(struct server_statements *statements);
+
+/* It is there, and its Parse is the request of this number. */
+void statements_await(struct server_statements *statements,
+    const uint8_t digest[STATEMENT_DIGEST_BYTES], uint64_t number);
+
+/*
+ * Has its Parse not been answered yet?  Its number is the last one before
+ * `next` that fits.
+ */
+bool statements_is_awaited(const struct server_statements *statements,
+    const uint8_t digest[STATEMENT_DIGEST_BYTES], uint64_t next,
+    uint64_t *number_out);
+
+/* That Parse was answered; it may have been taken off again since. */
+void statements_settle(struct server_statements *statements,
+    const uint8_t digest[STATEMENT_DIGEST_BYTES], uint64_t number);
+
+/* Those that are not awaited are gone. */
+void statements_clear_settled(struct server_statements *statements);
 
 /* There is none. Costs nothing; the slots are laid out when one comes. */
 void statements_clear(struct server_statements *statements);

@@ -387,6 +387,78 @@ START_TEST(discard_all_of_another_takes_nothing_from_this)
 }
 END_TEST
 
+/* Sent in one go: what is behind it is not gone. */
+START_TEST(deallocate_all_in_a_pipeline_takes_what_came_before)
+{
+	prepare();
+	say("P - deallocate all; B -; E; P s2 select 2; P s3 select 1; S");
+	gets("P(|deallocate all)B()EP(B|select 2)S");
+	answer("12C(DEALLOCATE ALL)1Z", "12C(DEALLOCATE ALL)11Z");
+	ck_assert(is_released());
+	say("B s2; B s3; S");
+	gets("B(B)P(A|select 1)B(A)S");
+	answer("212Z", "22Z");
+	say("B s1; S");
+	gets("B(s1)S");
+	answer("E(26000=it does not exist)Z", "E(26000=it does not exist)Z");
+}
+END_TEST
+
+/* Its Close is undone, but it had been gone by then. */
+START_TEST(an_error_brings_nothing_back_that_deallocate_all_took)
+{
+	prepare();
+	say("P - deallocate all; B -; E; C s1; P s2 select 2; B nosuch; S");
+	gets("P(|deallocate all)B()EP(B|select 2)B(nosuch)S");
+	answer("12C(DEALLOCATE ALL)E(42601=syntax error)Z",
+	    "12C(DEALLOCATE ALL)3E(42601=syntax error)Z");
+	say("B s1; S");
+	gets("B(s1)S");
+	answer("E(26000=it does not exist)Z", "E(26000=it does not exist)Z");
+	say("P s2 select 2; P s1 select 1; S");
+	gets("P(B|select 2)P(A|select 1)S");
+	answer("11Z", "11Z");
+}
+END_TEST
+
+/* What is parsed behind it and closed again is back after an error. */
+START_TEST(an_error_brings_back_what_came_behind_deallocate_all)
+{
+	say("P - deallocate all; B -; E; P s1 select 1; C s1; B nosuch; S");
+	gets("P(|deallocate all)B()EP(A|select 1)B(nosuch)S");
+	answer("12C(DEALLOCATE ALL)1", "12C(DEALLOCATE ALL)13");
+	answer("E(26000=it does not exist)Z", "E(26000=it does not exist)Z");
+	say("P s1 select 1; S");
+	gets("S");
+	answer("Z", "1Z");
+	ck_assert(is_released());
+}
+END_TEST
+
+/* The empty statement that makes the server refuse is not the client's. */
+START_TEST(a_stand_in_behind_deallocate_all_is_used_by_nobody)
+{
+	int other;
+
+	prepare();
+	other = session_login(&world, 0);
+	say_as(other, "Q deallocate all");
+	gets("Q(deallocate all)");
+	send_talk(server, "C(DEALLOCATE ALL)Z");
+	expect_talk(other, "C(DEALLOCATE ALL)Z");
+	session_settle(&world);
+	say("P - deallocate all; B -; E; P s1 select 2; S");
+	gets("P(|deallocate all)B()EP(A|)P(A|select 2)S");
+	answer("12C(DEALLOCATE ALL)1E(42P05=it exists)Z",
+	    "12C(DEALLOCATE ALL)E(42P05=it exists)Z");
+	say_as(other, "P mine select 1; B mine; E; S");
+	gets("C(A)P(A|select 1)B(A)ES");
+	send_talk(server, "312CZ");
+	expect_talk(other, "12CZ");
+	close(other);
+}
+END_TEST
+
 START_TEST(deallocate_by_name_reaches_the_protocols)
 {
 	prepare();
@@ -524,23 +596,31 @@ add_case(Suite *suite, const char *name, SFun setup, const TTest *const *list)
 	suite_add_tcase(suite, tests);
 }
 
-/* Both sides in turn, or the buffers of the kernel are full. */
-static void
-send_and_drain(const uint8_t *bytes, size_t length)
+static bool
+drain(int fd)
 {
 	static uint8_t heard[65536];
+	bool any = false;
 
+	while (recv(fd, heard, sizeof(heard), MSG_DONTWAIT) > 0)
+		any = true;
+	return any;
+}
+
+/* Both sides in turn, or the buffers of the kernel are full. */
+static void
+send_and_drain(int from, int to, const uint8_t *bytes, size_t length)
+{
 	for (size_t at = 0; at < length;) {
 		size_t part = length - at < 16384 ? length - at : 16384;
 
-		send_bytes(client, bytes + at, part);
+		send_bytes(from, bytes + at, part);
 		at += part;
-		while (recv(server, heard, sizeof(heard), MSG_DONTWAIT) > 0)
-			continue;
+		(void)drain(to);
 	}
-	session_settle(&world);
-	while (recv(server, heard, sizeof(heard), MSG_DONTWAIT) > 0)
-		continue;
+	do {
+		session_settle(&world);
+	} while (drain(to));
 }
 
 /* The worker has others to look after. */
@@ -558,13 +638,73 @@ START_TEST(many_parses_that_an_error_skips_take_no_time)
 		writer_end(&writer);
 	}
 	ck_assert(!writer.failed);
-	send_and_drain(writer.bytes, writer.used);
+	send_and_drain(client, server, writer.bytes, writer.used);
 	send_talk(server, "E(42601=syntax error)");
 	session_settle(&world);		/* within its patience: 5 s */
 	send_talk(client, "S");
 	expect_talk(server, "S");
 	send_talk(server, "Z");
 	expect_talk(client, "E(42601=syntax error)Z");
+}
+END_TEST
+
+enum { MANY_TAGS = 100000 };
+
+static void
+put_many_deallocate_all(void)
+{
+	char name[16];
+
+	put_parse("", "deallocate all");
+	for (int i = 0; i < MANY_TAGS; i++) {
+		put_bind("");
+		put_execute();
+		snprintf(name, sizeof(name), "s%d", i);
+		put_parse(name, name);
+	}
+	writer_begin(&to_say, 'H');
+	writer_end(&to_say);
+	ck_assert(!to_say.failed);
+}
+
+/* From the third on one has to go before the next can come. */
+static size_t
+answer_many_deallocate_all(uint8_t *bytes, size_t size)
+{
+	const struct talk parsed = talk_of("1"),
+	    gone = talk_of("2C(DEALLOCATE ALL)"), closed = talk_of("3");
+	struct writer writer = writer_of(bytes, size);
+
+	writer_bytes(&writer, parsed.bytes, parsed.length);
+	for (int i = 0; i < MANY_TAGS; i++) {
+		writer_bytes(&writer, gone.bytes, gone.length);
+		if (i >= 2)
+			writer_bytes(&writer, closed.bytes, closed.length);
+		writer_bytes(&writer, parsed.bytes, parsed.length);
+	}
+	ck_assert(!writer.failed);
+	return writer.used;
+}
+
+/*
+ * Each takes a statement away, and none of the thousands behind it: to look
+ * at those each time would take an hour, and this is over in a moment.
+ */
+START_TEST(many_deallocate_all_in_a_pipeline_take_no_time)
+{
+	static uint8_t many[MANY_TAGS * 50];
+
+	to_say = writer_of(many, sizeof(many));
+	put_many_deallocate_all();
+	send_and_drain(client, server, many, to_say.used);
+	send_and_drain(server, client, many, answer_many_deallocate_all(many,
+	    sizeof(many)));
+	say("S; B s99999; S");
+	gets("SB(A)S");
+	answer("Z2Z", "Z2Z");
+	say("B s99998; S");
+	gets("B(s99998)S");
+	answer("E(26000=it does not exist)Z", "E(26000=it does not exist)Z");
 }
 END_TEST
 
@@ -592,6 +732,10 @@ main(void)
 	    a_name_in_use_is_refused_by_the_server,
 	    an_error_speaks_of_the_clients_name, deallocate_all_forgets_all,
 	    discard_all_of_another_takes_nothing_from_this,
+	    deallocate_all_in_a_pipeline_takes_what_came_before,
+	    an_error_brings_nothing_back_that_deallocate_all_took,
+	    an_error_brings_back_what_came_behind_deallocate_all,
+	    a_stand_in_behind_deallocate_all_is_used_by_nobody,
 	    deallocate_by_name_reaches_the_protocols,
 	    what_is_uncertain_is_held_back, what_is_certain_is_not_held_back,
 	    the_unnamed_one_is_its_own, an_unnamed_one_is_parsed_each_time,
@@ -600,7 +744,7 @@ main(void)
 	    many_parses_that_an_error_skips_take_no_time,
 	    a_parse_without_a_body_goes_on_at_once, NULL };
 	const TTest *const two[] = { the_one_used_longest_ago_makes_room,
-	    NULL };
+	    many_deallocate_all_in_a_pipeline_take_no_time, NULL };
 	const TTest *const off[] = { nothing_is_rewritten, NULL };
 	Suite *suite = suite_create("prepared");
 	SRunner *runner;

@@ -155,6 +155,92 @@ START_TEST(it_knows_what_was_put_in_and_taken_out)
 }
 END_TEST
 
+START_TEST(those_whose_parse_is_outstanding_stay)
+{
+	uint64_t number = 0;
+
+	for (uint32_t i = 0; i < 6; i++)
+		ck_assert(add(i));
+	statements_await(statements, digest(1, false), 101);
+	statements_await(statements, digest(2, false), 102);
+	statements_await(statements, digest(3, false), 103);
+	statements_doubt(statements, digest(3, false));
+	statements_settle(statements, digest(1, false), 101);
+	/* It was taken off and put there again since that one. */
+	statements_settle(statements, digest(2, false), 100);
+	ck_assert(!statements_is_awaited(statements, digest(1, false), 110,
+	    &number));
+	ck_assert(statements_is_awaited(statements, digest(2, false), 110,
+	    &number));
+	ck_assert_uint_eq(number, 102);
+	statements_clear_settled(statements);
+	ck_assert_uint_eq(statements->count, 2);
+	ck_assert_int_eq(find(1), STATEMENT_ABSENT);
+	ck_assert_int_eq(find(2), STATEMENT_THERE);
+	ck_assert_int_eq(find(3), STATEMENT_STALE);
+	statements_remove(statements, digest(2, false));
+	statements_settle(statements, digest(3, false), 103);
+	statements_clear_settled(statements);
+	ck_assert_uint_eq(statements->count, 0);
+	ck_assert_uint_eq(statements->slots, 0);
+}
+END_TEST
+
+START_TEST(a_number_is_found_again_from_its_last_bits)
+{
+	const uint64_t high = UINT64_C(5) << STATEMENT_NUMBER_BITS;
+	uint64_t number = 0;
+
+	ck_assert(add(1));
+	statements_await(statements, digest(1, false), high - 1);
+	ck_assert(statements_is_awaited(statements, digest(1, false),
+	    high + 1000, &number));
+	ck_assert_uint_eq(number, high - 1);
+}
+END_TEST
+
+/* Against plain arrays: all at once, and those that collide, too. */
+START_TEST(it_knows_what_is_settled)
+{
+	bool there[100] = { false }, awaited[100] = { false };
+	uint32_t random = 2463534242u;
+
+	for (int step = 0; step < 20000; step++) {
+		uint32_t number;
+
+		random ^= random << 13;
+		random ^= random >> 17;
+		random ^= random << 5;
+		number = random / 7 % 100;
+		if (random % 3 == 0) {
+			statements_remove(statements, digest(number, _i == 1));
+			there[number] = awaited[number] = false;
+		} else if (!there[number]) {
+			ck_assert(statements_add(statements, digest(number,
+			    _i == 1), 1));
+			there[number] = true;
+			awaited[number] = random % 2 == 0;
+			if (awaited[number])
+				statements_await(statements, digest(number,
+				    _i == 1), number);
+		} else {
+			statements_settle(statements, digest(number,
+			    _i == 1), number);
+			awaited[number] = false;
+		}
+		if (step % 50 != 0)
+			continue;
+		statements_clear_settled(statements);
+		for (uint32_t i = 0; i < 100; i++) {
+			there[i] &= awaited[i];
+			ck_assert_int_eq(statements_find(statements, digest(i,
+			    _i == 1)), there[i] ? STATEMENT_THERE :
+			    STATEMENT_ABSENT);
+		}
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -170,6 +256,9 @@ main(void)
 	tcase_add_test(tests, the_clock_may_come_round);
 	tcase_add_test(tests, what_is_stale_is_there_until_it_is_made_anew);
 	tcase_add_test(tests, it_grows_to_the_most_and_no_further);
+	tcase_add_test(tests, those_whose_parse_is_outstanding_stay);
+	tcase_add_test(tests, a_number_is_found_again_from_its_last_bits);
+	tcase_add_loop_test(tests, it_knows_what_is_settled, 0, 2);
 	tcase_add_loop_test(tests, it_knows_what_was_put_in_and_taken_out, 0,
 	    2);
 	suite_add_tcase(suite, tests);
