@@ -76,14 +76,22 @@ count_in(struct outstanding *outstanding, const struct request *request)
 	outstanding->batches += ends_with_ready(request->type);
 }
 
-/* In the rare cases where counting out one by one would be a riddle. */
-static void
-count_again(struct outstanding *outstanding)
+/*
+ * What is counted is what there is.  To look costs a step for each: only for
+ * a few of them.
+ */
+static bool
+counts_agree(const struct outstanding *outstanding)
 {
-	memset(outstanding->changes, 0, sizeof(outstanding->changes));
-	outstanding->batches = 0;
+	struct outstanding again = { 0 };
+
+	if (outstanding->count > SMALLEST)
+		return true;
 	for (uint32_t i = 0; i < outstanding->count; i++)
-		count_in(outstanding, at(outstanding, i));
+		count_in(&again, at(outstanding, i));
+	return again.batches == outstanding->batches &&
+	    memcmp(again.changes, outstanding->changes,
+	    sizeof(again.changes)) == 0;
 }
 
 static void
@@ -313,20 +321,36 @@ on_error(struct outstanding *outstanding)
 		fail_query(outstanding);
 }
 
+/* No batch has its end any more: what they change is in the one still open. */
+static void
+reopen(struct outstanding *outstanding)
+{
+	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+		outstanding->changes[kind].open +=
+		    outstanding->changes[kind].closed;
+		outstanding->changes[kind].closed = 0;
+	}
+}
+
 /*
  * Takes out so many behind the head, which moves up instead of all that is
- * behind them.
+ * behind them.  They change nothing; but what the head changes may have had
+ * its end among them.
  */
 static void
 drop_behind_head(struct outstanding *outstanding, uint32_t dropped)
 {
 	if (dropped == 0)
 		return;
+	for (uint32_t i = 1; i <= dropped; i++)
+		count_out(outstanding, at(outstanding, i));
 	*at(outstanding, dropped) = *at(outstanding, 0);
 	outstanding->head = (outstanding->head + dropped) &
 	    (outstanding->size - 1);
 	outstanding->count -= dropped;
-	count_again(outstanding);
+	if (outstanding->batches == 0)
+		reopen(outstanding);
+	INVARIANT(counts_agree(outstanding));
 }
 
 /*
@@ -451,8 +475,8 @@ outstanding_reset(struct outstanding *outstanding)
 {
 	for (uint32_t i = outstanding->count; i-- > 0;)
 		tell_end(outstanding, at(outstanding, i), REQUEST_LOST);
-	outstanding->head = outstanding->count = 0;
-	count_again(outstanding);
+	outstanding->head = outstanding->count = outstanding->batches = 0;
+	memset(outstanding->changes, 0, sizeof(outstanding->changes));
 	outstanding->skipping = outstanding->copying_in = false;
 	outstanding->doubtful = false;
 }

@@ -245,6 +245,69 @@ START_TEST(a_copy_behind_which_many_syncs_wait_takes_no_time)
 }
 END_TEST
 
+static void
+on_end(void *context, struct request *request, enum request_end how)
+{
+	++*(unsigned *)context;
+	request->changes = 0;
+}
+
+START_TEST(many_copies_each_with_a_sync_too_early_take_no_time)
+{
+	bool good = true;
+
+	ask_many("EScS");
+	for (unsigned i = VERY_DEEP; i > 0; i--) {
+		good &= outstanding.batches == 2 * i;
+		outstanding_answer(&outstanding, 'G');
+		good &= outstanding.batches == 2 * i - 1;
+		outstanding_answer(&outstanding, 'C');
+		outstanding_answer(&outstanding, 'Z');
+	}
+	ck_assert(good);
+	ck_assert(outstanding_none(&outstanding));
+	ck_assert(!outstanding.doubtful);
+	ck_assert_uint_eq(outstanding.batches, 0);
+}
+END_TEST
+
+static void
+expect_changes(uint32_t closed, uint32_t open)
+{
+	ck_assert_uint_eq(outstanding.changes[CHANGE_OF_NAMED].closed, closed);
+	ck_assert_uint_eq(outstanding.changes[CHANGE_OF_NAMED].open, open);
+}
+
+/* A Sync that is no end after all: what was closed is open again. */
+START_TEST(a_copy_takes_the_end_of_its_batch)
+{
+	const struct request execute = { .type = 'E',
+	    .changes = CHANGES_NAME_REMOVED }, parse = { .type = 'P',
+	    .changes = CHANGES_NAME_ADDED };
+	unsigned ends = 0;
+
+	outstanding.on_end = on_end;
+	outstanding.context = &ends;
+	ck_assert(outstanding_add(&outstanding, &execute));
+	ck_assert(outstanding_ask(&outstanding, 'S'));
+	ck_assert(outstanding_ask(&outstanding, 'c'));
+	ck_assert(outstanding_add(&outstanding, &parse));
+	expect_changes(1, 1);
+	outstanding_answer(&outstanding, 'G');
+	expect_changes(0, 2);
+	ck_assert_uint_eq(outstanding.batches, 0);
+	ck_assert(outstanding_is_open(&outstanding));
+	ck_assert(outstanding_ask(&outstanding, 'S'));
+	expect_changes(2, 0);
+	outstanding_answer(&outstanding, 'C');
+	outstanding_answer(&outstanding, '1');
+	expect_changes(0, 0);
+	ck_assert_uint_eq(ends, 2);
+	outstanding_answer(&outstanding, 'Z');
+	ck_assert(outstanding_none(&outstanding));
+}
+END_TEST
+
 START_TEST(many_batches_that_all_fail_take_no_time)
 {
 	bool good = true;
@@ -260,13 +323,6 @@ START_TEST(many_batches_that_all_fail_take_no_time)
 	ck_assert(!outstanding.doubtful);
 }
 END_TEST
-
-static void
-on_end(void *context, struct request *request, enum request_end how)
-{
-	++*(unsigned *)context;
-	request->changes = 0;
-}
 
 START_TEST(many_queries_that_change_something_and_fail_take_no_time)
 {
@@ -369,6 +425,9 @@ main(void)
 	tcase_add_test(tests, an_error_in_a_deep_pipeline_skips_all_of_it);
 	tcase_add_test(tests,
 	    a_copy_behind_which_many_syncs_wait_takes_no_time);
+	tcase_add_test(tests,
+	    many_copies_each_with_a_sync_too_early_take_no_time);
+	tcase_add_test(tests, a_copy_takes_the_end_of_its_batch);
 	tcase_add_test(tests, many_batches_that_all_fail_take_no_time);
 	tcase_add_test(tests,
 	    many_queries_that_change_something_and_fail_take_no_time);
