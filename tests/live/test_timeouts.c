@@ -314,6 +314,11 @@ START_TEST(only_its_own_silence_makes_a_client_idle)
 
 	run(open, "begin");
 	spread_out(&clients, pooler, "app");
+	/* They begin to sleep at one time: servers are there. */
+	all_ask(&clients, "begin");
+	all_expect(&clients, 'Z');
+	all_ask(&clients, "commit");
+	all_expect(&clients, 'Z');
 	all_ask(&clients, "select pg_sleep(6)");
 	await_sleepers(world_direct(), clients.count);
 	ck_query_ok(console, "SET client_idle_timeout = 4");
@@ -394,6 +399,14 @@ static const struct {
 	{ "server_lifetime = 1\n", "server lifetime over" },
 };
 
+/* "used" is one that rests for longer than server_check_delay. */
+static void
+await_rest(PGconn *console)
+{
+	wait_until(show_count(console, "SERVERS", "state", "idle") +
+	    show_count(console, "SERVERS", "state", "used") == 1);
+}
+
 /* Whichever worker used them last. */
 START_TEST(servers_that_rest_or_live_too_long_are_closed)
 {
@@ -425,6 +438,7 @@ START_TEST(a_server_that_rested_is_checked_by_whoever_takes_it)
 	    "server_check_delay = 0\nserver_check_query = are you there\n",
 	    .databases = text("shop = host=127.0.0.1 port=%d pool_size=1",
 	    port));
+	PGconn *console = connect_console(pooler);
 	struct spread clients = { .count = 0 };
 
 	spread_out(&clients, pooler, "app");
@@ -432,6 +446,8 @@ START_TEST(a_server_that_rested_is_checked_by_whoever_takes_it)
 		unsigned before = fake_server_queries(server,
 		    "are you there");
 
+		/* Who gets it from a client has no need of a check. */
+		await_rest(console);
 		run(clients.fds[i], "select 1");
 		ck_assert_uint_eq(fake_server_queries(server,
 		    "are you there"), before + 1);
