@@ -27,7 +27,7 @@
 #include "wire/messages.h"
 
 /* Longest that anything may take. */
-#define PATIENCE_MSEC 5000
+#define PATIENCE_MSEC 20000
 #define TICK (10 * USEC_PER_MSEC)
 
 struct session_shared {

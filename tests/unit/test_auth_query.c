@@ -544,8 +544,8 @@ START_TEST(the_login_timeout_counts_while_postgresql_thinks)
 {
 	int client, asked;
 
-	session_start(&world, ASKS "client_login_timeout = 0.05\n"
-	    "server_connect_timeout = 0.1\n");
+	session_start(&world, ASKS "client_login_timeout = 1\n"
+	    "server_connect_timeout = 2\n");
 	client = connect_as(0, "guest");
 	asked = next_server();
 	expect_question(asked, "guest");
@@ -561,7 +561,7 @@ START_TEST(who_waits_too_long_in_the_queue_is_told_so)
 	int first, second, asked;
 
 	session_start(&world, ASKS "default_pool_size = 1\n"
-	    "query_wait_timeout = 0.05\n");
+	    "query_wait_timeout = 1\n");
 	first = connect_as(0, "one");
 	asked = next_server();
 	expect_question(asked, "one");

@@ -356,7 +356,7 @@ fill(struct stream *stream, const uint8_t *much, size_t from)
 	struct pollfd news = { stream->fd, POLLOUT, 0 };
 	size_t done = from;
 
-	while (done < MUCH && poll(&news, 1, 200) == 1) {
+	while (done < MUCH && poll(&news, 1, 500) == 1) {
 		ssize_t sent = 0;
 
 		ck_assert(stream_flush(stream));

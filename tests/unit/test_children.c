@@ -176,6 +176,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, orders_go_there_and_back);
 	tcase_add_test(tests, a_vacant_slot_takes_no_orders);

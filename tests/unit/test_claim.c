@@ -92,6 +92,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, a_free_row_is_claimed_once);
 	tcase_add_test(tests, used_covers_what_is_claimed_and_never_shrinks);
 	tcase_add_test(tests, of_many_processes_one_gets_each_row);

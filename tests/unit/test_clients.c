@@ -161,6 +161,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, a_claimed_row_begins_with_nothing_known);
 	tcase_add_test(tests, a_freed_row_forgets_its_client);

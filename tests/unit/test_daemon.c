@@ -87,6 +87,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests,
 	    the_first_process_waits_until_the_daemon_serves);
 	tcase_add_test(tests,

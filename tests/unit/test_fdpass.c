@@ -122,6 +122,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, an_empty_inbox_says_so);
 	tcase_add_test(tests, messages_keep_their_bounds_and_order);

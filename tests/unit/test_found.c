@@ -155,6 +155,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, nothing_is_known_at_first);
 	tcase_add_test(tests, what_one_worker_found_all_know);

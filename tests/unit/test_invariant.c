@@ -75,6 +75,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, a_claim_that_holds_is_nothing);
 	tcase_add_test_raise_signal(tests, a_broken_claim_aborts, SIGABRT);
 	tcase_add_test(tests, the_claim_is_looked_at_once);

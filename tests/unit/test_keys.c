@@ -141,6 +141,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, nothing_is_known_of_a_stranger);
 	tcase_add_test(tests, what_was_kept_is_recalled);

@@ -405,6 +405,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, a_line_has_pgbouncers_form);
 	tcase_add_loop_test(tests, verbosity_decides, 0, ARRAY_LENGTH(levels));

@@ -485,7 +485,7 @@ START_TEST(while_postgresql_is_down_clients_wait_for_it)
 	int client;
 
 	session_start(&world, "server_login_retry = 0.05\n"
-	    "client_login_timeout = 0.3");
+	    "client_login_timeout = 1");
 	shutdown(world.listen_fd, SHUT_RDWR);
 	client = session_connect(&world, 0);
 	send_startup(client, "u", "db");

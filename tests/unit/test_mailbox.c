@@ -170,7 +170,7 @@ sleep_until_news(uint32_t worker)
 
 	atomic_store(&segment->roster[worker].sleeping, 1);
 	if (!mailbox_has_mail(segment, worker))
-		news = poll(&poll_fd, 1, 2000);
+		news = poll(&poll_fd, 1, 20000);
 	atomic_store(&segment->roster[worker].sleeping, 0);
 	(void)!read(segment->wake_fds[worker], &count, sizeof(count));
 	return news == 1;
@@ -288,6 +288,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, letters_come_in_order_to_their_worker_only);
 	tcase_add_test(tests, what_is_not_taken_now_is_taken_later);

@@ -303,7 +303,7 @@ START_TEST(a_server_that_speaks_before_it_is_spoken_to_is_refused)
 			    ours, memory), NEGOTIATION_MORE);
 	}
 	ck_assert_int_eq(stream_send(theirs, "R", 1), 1);
-	usleep(10000);
+	await_records(ours, TLS_DATA, 1);
 	verdict = go_on();
 	ck_assert_int_eq(verdict, NEGOTIATION_FAILED);
 	ck_assert_str_eq(negotiation.reason, "received data before startup");

@@ -194,6 +194,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, it_holds_our_process_id_and_goes_with_us);
 	tcase_add_test(tests, without_a_path_there_is_none);

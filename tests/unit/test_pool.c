@@ -1241,6 +1241,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, an_idle_server_is_taken_at_once);
 	tcase_add_test(tests, without_a_server_a_client_waits);

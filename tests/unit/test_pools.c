@@ -310,6 +310,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, what_was_never_made_is_not_found);
 	tcase_add_test(tests, what_was_made_is_found_and_made_once);

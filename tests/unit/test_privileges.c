@@ -150,6 +150,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, root_without_a_user_is_refused);
 	tcase_add_test(tests, an_unknown_user_is_refused);
 	tcase_add_test(tests, who_is_not_root_stays_who_it_is);

@@ -317,6 +317,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, there_is_room_for_a_reload);
 	tcase_add_test(tests, the_largest_segment_can_be_mapped);

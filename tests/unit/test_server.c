@@ -365,7 +365,7 @@ START_TEST(a_look_waits_for_a_client_that_does_not_read)
 	int narrow;
 
 	start("default_pool_size = 1\nsession_state = pin\n"
-	    "server_connect_timeout = 0.4");
+	    "server_connect_timeout = 1");
 	narrow = session_connect_narrow(&world, 0);
 	send_startup(narrow, "u", "db");
 	expect_welcome(narrow);
@@ -378,7 +378,7 @@ START_TEST(a_look_waits_for_a_client_that_does_not_read)
 	send_talk(server, "T");
 	send_bytes(server, no, sizeof(no));
 	send_talk(server, "C(SELECT 1)Z");
-	usleep(1200000);
+	usleep(2200000);
 	session_settle(&world);
 	expect_bytes(narrow, row, length, "the row");
 	session_query(narrow, server);
@@ -699,12 +699,12 @@ END_TEST
 
 START_TEST(an_old_server_is_closed_when_it_comes_back)
 {
-	start("server_lifetime = 0.5");
+	start("server_lifetime = 2");
 	send_talk(client, "Q(begin)");
 	expect_talk(server, "Q(begin)");
 	send_talk(server, "CZ(T)");
 	expect_talk(client, "CZ(T)");
-	usleep(550 * 1000);
+	usleep(2100 * 1000);
 	session_settle(&world);
 	expect_silence(server);
 	send_talk(client, "Q(commit)");
@@ -734,7 +734,7 @@ END_TEST
 
 START_TEST(a_reset_that_is_never_answered_is_given_up)
 {
-	start("server_connect_timeout = 0.5\npool_mode = session");
+	start("server_connect_timeout = 1\npool_mode = session");
 	session_query(client, server);
 	close(client);
 	expect_query(server, "DISCARD ALL");
@@ -744,7 +744,7 @@ END_TEST
 
 START_TEST(a_check_that_is_never_answered_costs_the_client_nothing)
 {
-	start("server_connect_timeout = 0.5\nserver_check_delay = 0\n"
+	start("server_connect_timeout = 1\nserver_check_delay = 0\n"
 	    "default_pool_size = 1");
 	usleep(2000);
 	send_talk(client, "Q(mine)");

@@ -157,6 +157,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, a_claimed_row_is_being_opened);
 	tcase_add_test(tests, a_row_may_be_claimed_for_a_cancel);

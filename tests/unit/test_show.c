@@ -872,6 +872,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, start, stop);
 	tcase_add_loop_test(tests, columns, 0, ARRAY_LENGTH(shapes));
 	tcase_add_test(tests, pools_are_sorted_and_the_console_is_one);

@@ -102,6 +102,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, nothing_has_come_yet);
 	tcase_add_test(tests, what_came_is_taken_once);

@@ -204,6 +204,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_test(tests, each_worker_and_pool_has_a_row_of_its_own);
 	tcase_add_test(tests, a_total_is_the_sum_over_all_workers);

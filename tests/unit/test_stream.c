@@ -72,7 +72,7 @@ START_TEST(both_ends_talk_with_tls)
 	say(there, "one ");
 	say(there, "two ");
 	say(there, "three");
-	usleep(1000);
+	await_records(here, TLS_DATA, 3);
 	expect_text(here, "one two three");
 }
 END_TEST
@@ -236,7 +236,7 @@ START_TEST(the_last_words_come_before_the_end)
 
 	link_with_tls();
 	stream_finish(there, "goodbye", 7);
-	usleep(1000);
+	await_records(here, TLS_DATA, 2);
 	expect_text(here, "goodbye");
 	/* The socket itself is open; epoll has to say so nevertheless. */
 	news = (struct pollfd){ here->fd, POLLIN, 0 };
@@ -287,7 +287,7 @@ START_TEST(a_record_that_was_changed_is_a_fault_behind_the_good_ones)
 	link_with_tls();
 	say(there, "good");
 	ck_assert_int_eq(send(there->fd, forged, 37, 0), 37);
-	usleep(1000);
+	await_records(here, TLS_DATA, 2);
 	expect_text(here, "good");
 	news = (struct pollfd){ here->fd, POLLIN, 0 };
 	ck_assert_int_eq(poll(&news, 1, 1000), 1);

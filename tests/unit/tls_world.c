@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct tls_world tls_world;
@@ -181,6 +182,33 @@ link_with_tls(void)
 	begin_tls(server_context(&server), client_context(&client),
 	    "localhost");
 	ck_assert(shake_hands());
+}
+
+/* Whole records of this type that are there to be read. */
+static unsigned
+count_records(int fd, uint8_t type)
+{
+	uint8_t bytes[4096];
+	ssize_t got = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+	size_t length = got > 0 ? (size_t)got : 0, at = 0;
+	unsigned count = 0;
+
+	while (at + 5 <= length) {
+		size_t next = at + 5 + (((size_t)bytes[at + 3] << 8) |
+		    bytes[at + 4]);
+
+		if (next <= length)
+			count += bytes[at] == type;
+		at = next;
+	}
+	return count;
+}
+
+void
+await_records(const struct stream *stream, uint8_t type, unsigned count)
+{
+	while (count_records(stream->fd, type) < count)
+		usleep(1000);
 }
 
 ssize_t

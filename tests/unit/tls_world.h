@@ -48,6 +48,13 @@ bool shake_hands(void);
 /* All of the above as by default. */
 void link_with_tls(void);
 
+/*
+ * So many whole records of this type have come, and nobody has read them: TCP
+ * may bring each by itself.  TLS_DATA is all that is encrypted in TLS 1.3.
+ */
+#define TLS_DATA 23
+void await_records(const struct stream *stream, uint8_t type, unsigned count);
+
 /* Reads what has come, waiting for it; the stream's result, errno too. */
 ssize_t receive(struct stream *stream, void *memory);
 
