@@ -114,6 +114,9 @@ bool client_may_send(struct client *client, uint8_t type) MUST_CHECK;
 /* Its server failed a check before anything was sent: takes another one. */
 void client_retry(struct client *client);
 
+/* A cancel request has hit what its server was asked before its query. */
+void client_cancelled_before_use(struct client *client);
+
 /*
  * Bytes for the client.  What it does not take is kept, and its server is
  * not read meanwhile.  False: the connection is broken, it is closed.

@@ -119,6 +119,14 @@ client_retry(struct client *client)
 }
 
 void
+client_cancelled_before_use(struct client *client)
+{
+	client_row(client)->server = NO_ROW;
+	client_enter(client, CLIENT_IDLE);
+	client_answer_cancelled(client);
+}
+
+void
 client_begin_relay(struct client *client)
 {
 	struct buffer waiting = client->input;

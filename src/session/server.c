@@ -307,6 +307,7 @@ server_send_query(struct server *server, const char *text)
 		return false;
 	}
 	server->failed_setup = server->step_done = false;
+	server->was_cancelled = false;
 	server_row(server)->request_at = loop_now(server->sessions->loop);
 	sent = server_send(server, buffer_front(&bytes),
 	    buffer_length(&bytes));

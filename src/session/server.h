@@ -89,7 +89,8 @@ struct server {
 	bool			 pinned;	/* its client keeps it */
 	bool			 unfit;		/* to be closed when released */
 	bool			 dirty_values;	/* row's digest is old */
-	bool			 failed_setup;	/* error outside of a relay */
+	bool			 failed_setup;	/* error outside of a relay, … */
+	bool			 was_cancelled;	/* … a cancel request's */
 	bool			 step_done;	/* its ReadyForQuery was read */
 	usec_t			 deadline;	/* LEAVING, CLEARING */
 	usec_t			 answered_at;	/* last bytes from it */

@@ -405,13 +405,32 @@ server_note_reset(struct server *server)
 	adopt_values(server);
 }
 
+/*
+ * Its client has had its query cancelled before that was sent.  Who asks for
+ * a secret cannot, and asks another one.
+ */
+static bool
+is_cancelled_before_use(const struct server *server)
+{
+	return server->failed_setup && server->was_cancelled &&
+	    server->client->asking == NULL;
+}
+
+static void
+cancel_before_use(struct server *server, const char *reason)
+{
+	client_cancelled_before_use(unlink_before_use(server, reason));
+}
+
 /* What it has to say is not what its client wants. */
 static void
 end_check(struct server *server)
 {
 	if (server->dirty_values)
 		note_values(server);
-	if (server->failed_setup || server->status != TRANSACTION_NONE)
+	if (is_cancelled_before_use(server))
+		cancel_before_use(server, "test query failed");
+	else if (server->failed_setup || server->status != TRANSACTION_NONE)
 		server_try_another(server, "test query failed");
 	else if (!set_parameters(server))
 		server_try_another(server, "server conn crashed?");
@@ -423,6 +442,10 @@ end_setting(struct server *server)
 	struct parameters *parameters = server->sessions->parameters;
 	struct client *client = server->client;
 
+	if (is_cancelled_before_use(server)) {
+		cancel_before_use(server, "var change failed");
+		return;
+	}
 	if (server->failed_setup || server->status != TRANSACTION_NONE) {
 		client_fail_by_server(unlink_before_use(server,
 		    "var change failed"), SQLSTATE_OF_POOLER,
@@ -474,6 +497,8 @@ log_setup_error(struct server *server, const uint8_t *body, size_t length)
 
 	server->failed_setup = true;
 	(void)!read_error_response(reader_of(body, length), &notice);
+	server->was_cancelled = strcmp(notice.sqlstate,
+	    SQLSTATE_QUERY_CANCELED) == 0;
 	server_log(LOG_LEVEL_ERROR, server, "%s: %s: %s", what[server->step],
 	    notice.severity, notice.text);
 }

@@ -150,6 +150,42 @@ START_TEST(a_set_that_fails_ends_the_client_and_the_server)
 }
 END_TEST
 
+static void
+expect_cancelled(int fd)
+{
+	uint8_t body[256];
+	size_t length;
+
+	ck_assert_int_eq(receive_message(fd, body, sizeof(body), &length),
+	    'E');
+	ck_assert_ptr_nonnull(memmem(body, length, "C57014", 7));
+	expect_talk(fd, "Z");
+}
+
+/* What the client wants cancelled has not been sent yet. */
+START_TEST(a_cancel_that_hits_what_comes_first_cancels_the_query)
+{
+	int other;
+
+	start(_i == 0 ? "default_pool_size = 1" :
+	    "default_pool_size = 1\nserver_check_delay = 0");
+	other = _i == 0 ? login_with("TimeZone", "Asia/Tokyo") : client;
+	usleep(2000);
+	send_talk(other, "Q(select 1)");
+	expect_query(server, _i == 0 ? "SET TimeZone='Asia/Tokyo';" : "");
+	send_talk(server, "E(57014=canceling statement)Z");
+	expect_cancelled(other);
+	expect_goodbye(server);
+	close(server);
+	session_accepts_nothing(&world);
+	send_talk(client, "Q(select 2)");
+	server = next_server();
+	expect_talk(server, "Q(select 2)");
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+}
+END_TEST
+
 START_TEST(a_long_value_follows_its_client)
 {
 	char text[300] = "S(search_path=";
@@ -772,6 +808,8 @@ main(void)
 	tcase_add_test(tests, what_a_client_sets_follows_it);
 	tcase_add_test(tests, settings_that_are_not_tracked_pass_through);
 	tcase_add_test(tests, a_set_that_fails_ends_the_client_and_the_server);
+	tcase_add_loop_test(tests,
+	    a_cancel_that_hits_what_comes_first_cancels_the_query, 0, 2);
 	tcase_add_test(tests,
 	    a_long_value_follows_its_client);
 	tcase_add_test(tests, what_is_not_reported_is_set_for_each_client);
