@@ -106,6 +106,9 @@ class Test:
         assert self.scene.ask(third, "begin; select 2;") == "2"
         holders[4].stdin.write("select 3;\n")   # all three servers are taken
         holders[4].stdin.flush()
+        wait_for(lambda: self.scene.report(
+            "POOLS", database="shop", cl_active="5", cl_waiting="1",
+            sv_active="3"), "one waits for the third server")
         console = self.scene.session("postgres", "pgbouncer")
 
         def same_pools():
@@ -121,13 +124,11 @@ class Test:
                 for row in rows
                 for key in [row["database"] + "/" + row["user"]])
         wait_for(same_pools, "SHOW POOLS and the page agree")
-        pool = self.scene.report("POOLS", database="shop")[0]
-        assert (pool["cl_active"], pool["cl_waiting"], pool["sv_active"]) \
-            == ("5", "1", "3"), pool
         now = self.drawn()
         assert now["tiles"]["waiting"] == "1", now
         assert now["tiles"]["busy"] == "3", now
-        assert now["tiles"]["wait"] != "0ms", now
+        wait_for(lambda: self.drawn()["tiles"]["wait"] != "0ms",
+                 "the wait is shown")
 
         def same_totals():
             drawn = self.browser.value(TOTALS)

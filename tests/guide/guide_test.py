@@ -687,7 +687,7 @@ def postgres_fails(stage, block):
     log = stage.run("docker-compose logs pgbouncer")
     assert "connect failed" in log or "server conn crashed" in log, log
     stage.run(block.replace(
-        "psql -h", "for i in 1 2 3 4 5 6 7 8 9; do sleep 1; psql -h"
+        "psql -h", "for i in $(seq 60); do sleep 1; psql -h"
     ).replace('"SELECT 1;"', '"SELECT 1;" && exit 0; done; exit 1'))
 
 

@@ -208,7 +208,8 @@ def check_live(stage, prometheus, promtool):
     server = start_prometheus(stage, prometheus, metrics)
     wait_for(lambda: (ask(server, "query", query="pgbouncer_up") or
                       {}).get("result"), "Prometheus has scraped it")
-    assert not firing(server), firing(server)
+    # A look that comes too late on a busy machine counts as one that failed.
+    wait_for(lambda: not firing(server), "nothing is wrong")
 
     # Two clients for the two servers, and more than the threshold wait.
     psql = [need("psql"), "-X", "-h", "127.0.0.1", "-p", str(port), "-U",
@@ -216,11 +217,13 @@ def check_live(stage, prometheus, promtool):
     stage.sql("select 1", "shop", port)
     crowd = [stage.start("psql", *psql, "select pg_sleep(600)")
              for _ in range(2 + 6)]
-    wait_for(lambda: {("PgusherClientsWaiting", "warning"),
-                      ("PgusherPoolFull", "critical"),
-                      ("PgusherLongWait", "warning")} <=
-             set(firing(server)), "alerts fire")
-    alerts = firing(server)
+    wanted = {("PgusherClientsWaiting", "warning"),
+              ("PgusherPoolFull", "critical"), ("PgusherLongWait", "warning")}
+
+    def all_wanted():
+        alerts = firing(server)
+        return alerts if wanted <= set(alerts) else None
+    alerts = wait_for(all_wanted, "alerts fire")
     assert ("PgusherClientsWaiting", "critical") not in alerts
     for alert in alerts.values():
         for text in alert["annotations"].values():

@@ -121,7 +121,7 @@ class Test:
 
 
 def main():
-    signal.alarm(300)
+    signal.alarm(600)
     scene = Scene("top")
     try:
         scene.open_shop(
