@@ -125,7 +125,7 @@ START_TEST(health_sees_who_waits)
 	for (int i = 0; i < 4; i++) {
 		clients[i] = connect_client(pooler);
 		ck_assert_int_eq(PQsendQuery(clients[i],
-		    "select pg_sleep(10)"), 1);
+		    "select pg_sleep(600)"), 1);
 	}
 	wait_until(show_number(connect_console(pooler), "POOLS", "database",
 	    "shop", "cl_waiting") == 3);
