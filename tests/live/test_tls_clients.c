@@ -196,6 +196,13 @@ START_TEST(a_bad_certificate_is_named_in_the_log)
 }
 END_TEST
 
+/* Another worker may have the next one before this one's has heard. */
+static void
+await_departure(PGconn *console)
+{
+	wait_until(show_count(console, "CLIENTS", "database", "shop") == 0);
+}
+
 START_TEST(versions_and_ciphers_are_as_set)
 {
 	struct pooler *pooler = pooler_start(.workers = 2,
@@ -223,10 +230,12 @@ START_TEST(versions_and_ciphers_are_as_set)
 	    .settings = settings("allow", "client_tls13_ciphers = "
 	    "TLS_CHACHA20_POLY1305_SHA256\n") });
 	ck_query_tag(console, "RELOAD", "RELOAD");
+	await_departure(console);
 	conn = connect_client(pooler);
 	ck_assert_str_eq(show_value(console, "CLIENTS", "database", "shop",
 	    "tls"), "");
 	disconnect(conn);
+	await_departure(console);
 	conn = connect_as(pooler, login_with("verify-full", NULL));
 	ck_assert_str_eq(show_value(console, "CLIENTS", "database", "shop",
 	    "tls"), "TLSv1.3/TLS_CHACHA20_POLY1305_SHA256/ECDH=X25519");
@@ -478,6 +487,7 @@ START_TEST(a_query_is_cancelled_through_tls)
 	ck_assert_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE),
 	    "57014");
 	PQclear(result);
+	ck_assert_ptr_null(PQgetResult(conn));
 
 	asker = tls_client_connect(pooler->port, &(struct tls_wish){
 	    .direct = true, .alpn = OURS });
