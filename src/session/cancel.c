@@ -14,6 +14,13 @@
 
 #define CANCEL_TAG 0x2fb8c6e3
 
+/* What has become of a request. */
+enum cancel_end {
+	CANCEL_DELIVERED = 0,	/* PostgreSQL has hung up, without a word */
+	CANCEL_REFUSED,		/* it will not arrive, or not be obeyed */
+	CANCEL_LOST		/* it may arrive yet, if it has been sent */
+};
+
 /*
  * It lives until the request is delivered or given up, whether its client
  * waits for that or not.
@@ -73,7 +80,7 @@ tell_server(struct sessions *sessions, uint32_t row, uint32_t generation,
  * may be on its way for ever.
  */
 static void
-finish(struct cancel *cancel, bool delivered, const char *reason)
+finish(struct cancel *cancel, enum cancel_end end, const char *reason)
 {
 	struct sessions *sessions = cancel->sessions;
 	struct pool_caller caller = sessions_caller(sessions);
@@ -85,7 +92,7 @@ finish(struct cancel *cancel, bool delivered, const char *reason)
 
 	loop_remove(sessions->loop, &cancel->watch);
 	stream_close(&cancel->stream);
-	if (cancel->sent && !delivered) {
+	if (cancel->sent && end == CANCEL_LOST) {
 		const struct server_row *link = segment_server(
 		    sessions->segment, cancel->link);
 
@@ -101,13 +108,20 @@ finish(struct cancel *cancel, bool delivered, const char *reason)
 	if (released)
 		server_release_row(sessions, target);
 	if (cancel->ours)
-		tell_server(sessions, target, generation, delivered);
+		tell_server(sessions, target, generation,
+		    end == CANCEL_DELIVERED);
 }
 
+/* Whoever has asked may have gone: without this nobody would know. */
 static void
-give_up(struct cancel *cancel)
+give_up(struct cancel *cancel, enum cancel_end end, const char *problem)
 {
-	finish(cancel, false, "failed to send cancel request");
+	char address[ADDRESS_TEXT_BYTES];
+
+	address_format(&segment_server(cancel->sessions->segment,
+	    cancel->link)->remote, 0, address, sizeof(address));
+	log_warning("cancel request to %s failed: %s", address, problem);
+	finish(cancel, end, "failed to send cancel request");
 }
 
 /* With TLS what is said last comes with a close_notify. */
@@ -121,7 +135,7 @@ send_request(struct cancel *cancel)
 	cancel->sent = true;
 	if (stream_send(&cancel->stream, writer.bytes, writer.used) !=
 	    (ssize_t)writer.used || stream_has_unsent(&cancel->stream)) {
-		give_up(cancel);
+		give_up(cancel, CANCEL_LOST, "it could not be sent");
 		return;
 	}
 	loop_change(cancel->sessions->loop, &cancel->watch, EPOLLIN);
@@ -141,10 +155,9 @@ obey(struct cancel *cancel, enum negotiation_verdict verdict)
 		return;
 	case NEGOTIATION_AGAIN:
 	case NEGOTIATION_FAILED:
-		if (cancel->negotiation.problem[0] != '\0')
-			log_warning("cancel request: TLS handshake error: %s",
-			    cancel->negotiation.problem);
-		give_up(cancel);
+		give_up(cancel, CANCEL_REFUSED,
+		    cancel->negotiation.problem[0] != '\0' ?
+		    cancel->negotiation.problem : cancel->negotiation.reason);
 		return;
 	}
 }
@@ -176,24 +189,35 @@ negotiate(struct cancel *cancel)
 static void
 begin(struct cancel *cancel)
 {
-	if (socket_outcome(cancel->stream.fd) != 0) {
-		give_up(cancel);
+	int outcome = socket_outcome(cancel->stream.fd);
+
+	if (outcome != 0) {
+		give_up(cancel, CANCEL_REFUSED, strerror(outcome));
 		return;
 	}
 	cancel->connected = true;
 	obey(cancel, negotiate(cancel));
 }
 
-/* PostgreSQL says nothing; it hangs up when the signal is sent. */
+/*
+ * PostgreSQL says nothing; it hangs up when the signal is sent.  What it has
+ * to say is why it cannot: that it has no process for this.  One that ends in
+ * another way may have been cut off before PostgreSQL has read it, or by
+ * somebody in between who has yet to pass it on.
+ */
 static void
 await_end(struct cancel *cancel)
 {
 	ssize_t got = stream_receive(&cancel->stream, cancel->sessions->input,
 	    SESSIONS_READ_BYTES);
 
-	if (got == 0 || (got == -1 && errno != EAGAIN &&
-	    errno != EWOULDBLOCK))
-		finish(cancel, true, "successfully sent cancel request");
+	if (got == 0)
+		finish(cancel, CANCEL_DELIVERED,
+		    "successfully sent cancel request");
+	else if (got > 0)
+		give_up(cancel, CANCEL_REFUSED, "refused");
+	else if (errno != EAGAIN && errno != EWOULDBLOCK)
+		give_up(cancel, CANCEL_LOST, strerror(errno));
 }
 
 static void
@@ -250,12 +274,14 @@ connect_to_server(struct cancel *cancel)
 	socklen_t length;
 
 	name_host(cancel, link);
-	if (!server_address(sessions, link, &address, &length) ||
-	    !socket_connect((struct sockaddr *)&address, length,
-	    &sessions->socket_options, &cancel->stream.fd, &error) ||
-	    !loop_add(sessions->loop, &cancel->watch, cancel->stream.fd,
+	if (!server_address(sessions, link, &address, &length))
+		give_up(cancel, CANCEL_REFUSED, "no address");
+	else if (!socket_connect((struct sockaddr *)&address, length,
+	    &sessions->socket_options, &cancel->stream.fd, &error))
+		give_up(cancel, CANCEL_REFUSED, error.text);
+	else if (!loop_add(sessions->loop, &cancel->watch, cancel->stream.fd,
 	    EPOLLOUT, on_cancel, cancel))
-		give_up(cancel);
+		give_up(cancel, CANCEL_REFUSED, "out of memory");
 }
 
 /*
@@ -395,8 +421,10 @@ cancel_tick(struct sessions *sessions)
 
 	for (cancel = sessions->cancels; cancel != NULL; cancel = next) {
 		next = cancel->next;
-		if (loop_now(sessions->loop) >= cancel->deadline)
-			finish(cancel, false, "cancel_wait_timeout");
+		if (loop_now(sessions->loop) < cancel->deadline)
+			continue;
+		log_warning("cancel request given up: it took too long");
+		finish(cancel, CANCEL_LOST, "cancel_wait_timeout");
 	}
 }
 

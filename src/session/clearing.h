@@ -43,7 +43,7 @@ void clearing_begin(struct server *server, bool said_goodbye,
 /* CLEARING: something was heard, or has ended. */
 void clearing_go_on(struct server *server);
 
-/* Our cancel request has reached PostgreSQL, or will not. */
+/* Our cancel request has reached PostgreSQL, or nobody knows that it has. */
 void clearing_cancelled(struct server *server, bool delivered);
 
 /* By the clock, in any step. */

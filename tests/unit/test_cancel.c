@@ -3,6 +3,7 @@
  * for it.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -268,7 +269,7 @@ END_TEST
 
 START_TEST(the_client_of_the_query_may_go_meanwhile)
 {
-	int link;
+	int link, own;
 
 	begin_query();
 	ask_for_cancel(key_of(0));
@@ -276,7 +277,9 @@ START_TEST(the_client_of_the_query_may_go_meanwhile)
 	expect_cancel(link);
 	close(client);
 	/* There is one of our own, too: clearing.h. */
-	close(session_accept(&world));
+	own = session_accept(&world);
+	expect_cancel(own);
+	close(own);
 	send_talk(server, "E(57014=canceling statement)Z");
 	session_settle(&world);
 	ck_assert_uint_eq(session_servers(&world, SERVER_IDLE), 0);
@@ -297,6 +300,104 @@ START_TEST(a_cancel_that_cannot_be_delivered_is_given_up)
 	send_talk(server, "CZ");
 	expect_talk(client, "CZ");
 	await_servers(&world, SERVER_IDLE, 1);
+}
+END_TEST
+
+/* The connection ends as if its other end had crashed. */
+static void
+reset(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once,
+	    sizeof(at_once)), 0);
+	close(fd);
+}
+
+/* Has it been read? It may still come: nobody else is to be hit. */
+START_TEST(a_cancel_whose_connection_breaks_is_not_taken_for_delivered)
+{
+	int request, link;
+
+	begin_query();
+	request = ask_for_cancel(key_of(0));
+	link = session_accept(&world);
+	expect_cancel(link);
+	reset(link);
+	expect_end(request);
+	await_servers(&world, SERVER_CANCEL_LINK, 0);
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+	expect_goodbye(server);
+}
+END_TEST
+
+/* PostgreSQL has no process for it, and says so. */
+START_TEST(a_cancel_that_is_refused_costs_no_server)
+{
+	int request, link;
+
+	begin_query();
+	request = ask_for_cancel(key_of(0));
+	link = session_accept(&world);
+	expect_cancel(link);
+	send_bytes(link, "Ecould not fork new process\n", 29);
+	expect_end(request);
+	await_servers(&world, SERVER_CANCEL_LINK, 0);
+	close(link);
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+	session_query(client, server);
+}
+END_TEST
+
+/* What the sessions of this test log. */
+static FILE *
+begin_with_log(void)
+{
+	FILE *log = tmpfile();
+
+	ck_assert_ptr_nonnull(log);
+	session_stop(&world);
+	ck_assert_int_eq(dup2(fileno(log), STDERR_FILENO), STDERR_FILENO);
+	session_start(&world, "default_pool_size = 1");
+	client = session_login_first(&world, 0, &server);
+	return log;
+}
+
+static void
+expect_logged(FILE *log, const char *text)
+{
+	char bytes[8192];
+	ssize_t length;
+
+	session_settle(&world);
+	length = pread(fileno(log), bytes, sizeof(bytes) - 1, 0);
+	ck_assert_int_ge(length, 0);
+	bytes[length] = '\0';
+	ck_assert_msg(strstr(bytes, text) != NULL, "no \"%s\" in \"%s\"",
+	    text, bytes);
+}
+
+/* Who has asked for it may be gone. */
+START_TEST(a_cancel_is_not_lost_without_a_word)
+{
+	FILE *log = begin_with_log();
+	int request, link;
+
+	begin_query();
+	request = ask_for_cancel(key_of(0));
+	link = session_accept(&world);
+	close(request);
+	await_clients(&world, CLIENT_CANCEL, 0);
+	expect_cancel(link);
+	send_bytes(link, "E", 1);
+	await_servers(&world, SERVER_CANCEL_LINK, 0);
+	expect_logged(log, " failed: refused");
+	shutdown(world.listen_fd, SHUT_RDWR);
+	expect_end(ask_for_cancel(key_of(0)));
+	expect_logged(log, "Connection refused");
+	fclose(log);
 }
 END_TEST
 
@@ -366,6 +467,10 @@ main(void)
 	tcase_add_test(tests, the_target_may_be_lost_meanwhile);
 	tcase_add_test(tests, the_client_of_the_query_may_go_meanwhile);
 	tcase_add_test(tests, a_cancel_that_cannot_be_delivered_is_given_up);
+	tcase_add_test(tests,
+	    a_cancel_whose_connection_breaks_is_not_taken_for_delivered);
+	tcase_add_test(tests, a_cancel_that_is_refused_costs_no_server);
+	tcase_add_test(tests, a_cancel_is_not_lost_without_a_word);
 	tcase_add_test(tests, a_cancel_that_takes_too_long_is_given_up);
 	tcase_add_test(tests, the_request_may_come_byte_by_byte);
 	suite_add_tcase(suite, tests);
