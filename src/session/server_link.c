@@ -33,8 +33,11 @@ server_release(struct server *server)
 
 	INVARIANT(server->client == NULL && server->remaining == 0 &&
 	    buffer_length(&server->partial) == 0 &&
-	    buffer_length(&server->backlog) == 0 &&
 	    outstanding_none(&server->outstanding));
+	if (UNLIKELY(buffer_length(&server->backlog) > 0)) {
+		server_close(server, "answer to what was not sent yet");
+		return;
+	}
 	if (server->step != SERVER_AT_REST)
 		server_enter(server, SERVER_AT_REST);
 	server_row(server)->request_at = caller.now;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "session_world.h"
@@ -499,6 +500,45 @@ START_TEST(a_client_that_discards_all_keeps_what_it_came_with)
 }
 END_TEST
 
+/*
+ * A server that answers what it has not read: at one of these lengths all of
+ * the queries was sent and not all of the reset query.
+ */
+START_TEST(a_reset_that_is_answered_before_it_was_sent_closes_the_server)
+{
+	char settings[2400], query[1000] = "Q(";
+	int small = 2048;
+
+	memset(query + 2, 'q', sizeof(query) - 4);
+	query[sizeof(query) - 2] = ')';
+	snprintf(settings, sizeof(settings), "default_pool_size = 1\n"
+	    "pool_mode = session\ntcp_socket_buffer = 4096\n"
+	    "server_reset_query = %02000d", 0);
+	start(settings);
+	close(server);
+	await_servers(&world, SERVER_FREE, world.segment->size.servers);
+	ck_assert_int_eq(setsockopt(world.listen_fd, SOL_SOCKET, SO_RCVBUF,
+	    &small, sizeof(small)), 0);
+	for (int queries = 1; queries < 24; queries++) {
+		client = session_login(&world, 0);
+		for (int i = 0; i < queries; i++)
+			send_talk(client, query);
+		server = next_server();
+		session_settle(&world);
+		for (int i = 0; i < queries; i++)
+			send_talk(server, "CZ");
+		session_settle(&world);
+		close(client);
+		session_settle(&world);
+		send_talk(server, "CZ");
+		session_settle(&world);
+		close(server);
+		await_servers(&world, SERVER_FREE,
+		    world.segment->size.servers);
+	}
+}
+END_TEST
+
 START_TEST(a_reset_that_fails_closes_the_server)
 {
 	start("default_pool_size = 1\npool_mode = session");
@@ -825,6 +865,8 @@ main(void)
 	tcase_add_test(tests, a_reset_takes_along_what_is_not_reported);
 	tcase_add_loop_test(tests,
 	    a_client_that_discards_all_keeps_what_it_came_with, 0, 2);
+	tcase_add_test(tests,
+	    a_reset_that_is_answered_before_it_was_sent_closes_the_server);
 	tcase_add_test(tests, a_reset_that_fails_closes_the_server);
 	tcase_add_test(tests, a_reset_may_be_wanted_always);
 	tcase_add_test(tests,
