@@ -66,14 +66,19 @@ sql_text_skip(const char *at, const char *end)
 	return end;
 }
 
-/* A quote in quotes is written twice, so it just opens them again. */
+/* A quote in quotes is written twice; in brackets there is none. */
 static const char *
 skip_quoted(const char *at, const char *end)
 {
 	char closing = *at == '[' ? ']' : *at;
-	const char *last = memchr(at + 1, closing, (size_t)(end - at - 1));
 
-	return last == NULL ? end : last + 1;
+	while ((at = memchr(at + 1, closing, (size_t)(end - at - 1))) !=
+	    NULL) {
+		if (closing == ']' || at + 1 == end || at[1] != closing)
+			return at + 1;
+		at++;
+	}
+	return end;
 }
 
 static bool

@@ -102,16 +102,32 @@ visit_in_transaction(const struct visit *visit)
 	return visit != NULL && visit->in_transaction;
 }
 
+/* What is between the quotes, one written twice is one; "": not closed. */
+static void
+read_quoted(char *name)
+{
+	char *to = name;
+	const char *at = name + 1;
+
+	for (; *at != '\0' && (*at != '"' || at[1] == '"'); at++) {
+		at += *at == '"';
+		*to++ = *at;
+	}
+	if (*at == '\0')
+		to = name;
+	*to = '\0';
+}
+
 /* PostgreSQL folds the letters that every encoding has. NULL: no memory. */
 static char *
 read_name(struct sql_span name)
 {
-	size_t length = (size_t)(name.end - name.at);
-	char *copy;
+	char *copy = strndup(name.at, (size_t)(name.end - name.at));
 
-	if (length >= 2 && *name.at == '"')
-		return strndup(name.at + 1, length - 2);
-	copy = strndup(name.at, length);
+	if (copy != NULL && *copy == '"') {
+		read_quoted(copy);
+		return copy;
+	}
 	for (char *at = copy; at != NULL && *at != '\0'; at++)
 		if (*at >= 'A' && *at <= 'Z')
 			*at = (char)(*at - 'A' + 'a');

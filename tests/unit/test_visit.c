@@ -286,6 +286,12 @@ static const struct {
 	{ "DEALLOCATE \"Foo\"", "Foo", false },
 	{ "DEALLOCATE \"Foo\"", "foo", true },
 	{ "DEALLOCATE \"all\"", "foo", true },
+	{ "DEALLOCATE \"a\"\"b\"", "a\"b", false },
+	{ "DEALLOCATE PREPARE \"\"\"\"", "\"", false },
+	{ "DEALLOCATE \"a\"\"b\"", "a", true },
+	{ "DEALLOCATE \"a\"\"b\"", "a\"\"b", true },
+	{ "DEALLOCATE \"foo", "fo", true },
+	{ "DEALLOCATE \"foo\"\"", "foo\"", true },
 	{ "DEALLOCATE PREPARE ALL", "foo", false },
 };
 
