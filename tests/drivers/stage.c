@@ -36,11 +36,15 @@
 #include "live/world.h"
 
 #define USER "scram_user"
-/* A driver that waits for what never comes; compilers are slow, too. */
-#define LIMIT_SECONDS 150
-
 static char *const *command;
 static const char *verdict;	/* file in which the test says "skip" */
+
+/* A driver that waits for what never comes; compilers are slow, too. */
+static int
+limit_seconds(void)
+{
+	return 120 + (int)(patience_ms() / 1000) * 4;
+}
 
 static void
 set(const char *name, const char *value)
@@ -105,7 +109,7 @@ play(const char *scratch)
 	int orders = open(text("%s/orders", scratch), O_RDWR | O_NONBLOCK |
 	    O_CLOEXEC);
 	pid_t pid = fork();
-	long long end = now_ms() + LIMIT_SECONDS * 1000;
+	long long end = now_ms() + limit_seconds() * 1000;
 	int status = 0;
 
 	ck_assert_int_ne(orders, -1);
@@ -162,7 +166,7 @@ int
 main(int argc, char **argv)
 {
 	Suite *suite = suite_create("driver");
-	TCase *tests = world_case(suite, "driver", LIMIT_SECONDS);
+	TCase *tests = world_case(suite, "driver", limit_seconds());
 	char name[] = "/tmp/pgusher-stage-XXXXXX";
 	char *said;
 	int fd, status;
