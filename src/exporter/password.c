@@ -2,16 +2,14 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "base/digest.h"
+#include "auth/md5.h"
+#include "auth/scram.h"
 #include "base/memory.h"
 
 #define CREDENTIALS_MOST 512
-#define DIGEST_BYTES 32		/* SHA-256 */
 
 /* --- Base64 -------------------------------------------------------------- */
 
@@ -53,87 +51,40 @@ is_plain(const char *secret, const char *password)
 	    same(secret, password, length);
 }
 
-/* "md5" and the digest of password and user, in hexadecimal. */
 static bool
 is_md5(const char *secret, const char *user, const char *password)
 {
-	char both[2 * CREDENTIALS_MOST], hex[2 * EVP_MAX_MD_SIZE + 1];
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned length = 0;
-	int used = snprintf(both, sizeof(both), "%s%s", password, user);
-	bool good = EVP_Digest(both, (size_t)used, digest, &length, EVP_md5(),
-	    NULL) == 1;
+	char made[MD5_SECRET_SIZE];
+	bool good = md5_secret(password, user, made) &&
+	    same(made, secret, sizeof(made));
 
-	for (unsigned i = 0; i < length; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-	memory_wipe(both, sizeof(both));
-	return good && strlen(secret) == 35 && same(secret + 3, hex, 32);
+	memory_wipe(made, sizeof(made));
+	return good;
 }
 
-struct scram_secret {
-	int	iterations;
-	char	salt[256], stored_key[64];
-	size_t	salt_length, stored_length;
-};
-
-/* SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key> */
+/* As at a login, one with too many iterations fits nobody. */
 static bool
-parse_scram(const char *secret, struct scram_secret *scram_out)
+is_scram(const struct scram_secret *secret, const char *password)
 {
-	const char *salt, *stored;
-	char *end;
+	struct scram_secret made;
+	bool good = scram_secret_derive(password, secret->salt,
+	    secret->salt_length, secret->iterations, &made, NULL) &&
+	    same(made.stored_key, secret->stored_key, SCRAM_KEY) &&
+	    same(made.server_key, secret->server_key, SCRAM_KEY);
 
-	scram_out->iterations = (int)strtol(secret + 14, &end, 10);
-	if (*end != ':' || scram_out->iterations < 1)
-		return false;
-	salt = end + 1;
-	stored = strchr(salt, '$');
-	if (stored == NULL || strchr(stored, ':') == NULL)
-		return false;
-	return decode(salt, (size_t)(stored - salt), scram_out->salt,
-	    sizeof(scram_out->salt), &scram_out->salt_length) &&
-	    decode(stored + 1, strcspn(stored + 1, ":"),
-	    scram_out->stored_key, sizeof(scram_out->stored_key),
-	    &scram_out->stored_length) &&
-	    scram_out->stored_length == DIGEST_BYTES;
-}
-
-/* RFC 5802, section 3: what the server keeps is H(ClientKey). */
-static bool
-is_scram(const char *secret, const char *password)
-{
-	unsigned char salted[DIGEST_BYTES], key[DIGEST_BYTES];
-	unsigned char stored[DIGEST_BYTES];
-	struct scram_secret scram;
-	bool good;
-
-	if (!parse_scram(secret, &scram))
-		return false;
-	good = PKCS5_PBKDF2_HMAC(password, (int)strlen(password),
-	    (unsigned char *)scram.salt, (int)scram.salt_length,
-	    scram.iterations, digest_sha256(), DIGEST_BYTES, salted) == 1 &&
-	    digest_keyed(salted, DIGEST_BYTES, "Client Key", 10, key);
-	if (good)
-		digest_of(key, DIGEST_BYTES, stored);
-	memory_wipe(salted, sizeof(salted));
-	memory_wipe(key, sizeof(key));
-	return good && same(stored, scram.stored_key, DIGEST_BYTES);
-}
-
-static bool
-is_md5_secret(const char *secret)
-{
-	return strlen(secret) == 35 && strncmp(secret, "md5", 3) == 0 &&
-	    strspn(secret + 3, "0123456789abcdef") == 32;
+	memory_wipe(&made, sizeof(made));
+	return good;
 }
 
 static bool
 fits(const char *secret, const char *user, const char *password)
 {
-	if (strncmp(secret, "SCRAM-SHA-256$", 14) == 0)
-		return is_scram(secret, password);
-	return is_md5_secret(secret) ? is_md5(secret, user, password) :
-	    is_plain(secret, password);
+	struct scram_secret scram;
+
+	if (md5_is_secret(secret))
+		return is_md5(secret, user, password);
+	return scram_secret_parse(secret, &scram) ?
+	    is_scram(&scram, password) : is_plain(secret, password);
 }
 
 /* --- the header ---------------------------------------------------------- */

@@ -9,7 +9,8 @@
 #include "console_world.h"
 
 #define SHOP "[databases]\nshop =\n[pgbouncer]\npool_mode = transaction\nauth_file = users\n"
-#define WITH_PASSWORD SHOP "metrics_users = clear, hashed, scram, empty\n"
+#define WITH_PASSWORD SHOP \
+    "metrics_users = clear, hashed, scram, empty, slow, odd\n"
 
 /* The password of each is pencil. */
 static const char users[] =
@@ -18,6 +19,10 @@ static const char users[] =
     "\"scram\" \"SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2R"
     "lZg==$nQpbZ77WudtqufPwikHXGRt6g2QJ4zns8bZLw273DRM=:jn2amWP1q1h+jgjy0YTO14S6/F02SV7taipOeB7ef20=\"\n"
     "\"empty\" \"\"\n"
+    "\"slow\" \"SCRAM-SHA-256$1000001:"
+    "MDEyMzQ1Njc4OWFiY2RlZg==$q1QRIKTtXJW4oUO3JiGSqSSbDTWUXtYAd8FOXbfKIkk=:"
+    "uUGltpM3A7voW/Jfr1DkJmhIdlkwTjNh5Be0NFUCjKA=\"\n"
+    "\"odd\" \"SCRAM-SHA-256$odd\"\n"
     "\"other\" \"pencil\"\n";
 
 static struct world world;
@@ -244,6 +249,10 @@ static const struct {
 	    "TmpjNE9XRmlZMlJsWmc9PSRuUXBiWjc3V3VkdHF1ZlB3aWtIWE"
 	    "dSdDZnMlFKNHpuczhiWkx3MjczRFJNPTpqbjJhbVdQMXExaCtq"
 	    "Z2p5MFlUTzE0UzYvRjAyU1Y3dGFpcE9lQjdlZjIwPQ==", false },
+	{ "a million iterations and one, as at a login",
+	    "Basic c2xvdzpwZW5jaWw=", false },
+	{ "what is no secret of SCRAM is a password, as at a login",
+	    "Basic b2RkOlNDUkFNLVNIQS0yNTYkb2Rk", true },
 	{ "an empty secret",
 	    "Basic ZW1wdHk6", false },
 	{ "a user who is not listed",
