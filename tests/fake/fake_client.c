@@ -112,7 +112,7 @@ receive(int fd, void *bytes, size_t length)
 		struct pollfd poller = { .fd = fd, .events = POLLIN };
 		ssize_t got;
 
-		ck_assert_msg(poll(&poller, 1, (int)(end - now_ms())) == 1,
+		ck_assert_msg(poll(&poller, 1, ms_until(end)) == 1,
 		    "the pooler neither answers nor closes");
 		got = recv(fd, at, length, 0);
 		if (got <= 0)
@@ -216,7 +216,7 @@ fake_client_drain(int fd)
 	uint8_t waste[65536];
 
 	do
-		ck_assert_msg(poll(&poller, 1, (int)(end - now_ms())) == 1,
+		ck_assert_msg(poll(&poller, 1, ms_until(end)) == 1,
 		    "the pooler does not close");
 	while (recv(fd, waste, sizeof(waste), 0) > 0);
 }

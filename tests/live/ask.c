@@ -113,7 +113,7 @@ try_login(struct pooler *pooler, const char *conninfo)
 		    .events = next == PGRES_POLLING_READING ? POLLIN :
 		    POLLOUT };
 
-		ck_assert_msg(poll(&poller, 1, (int)(end - now_ms())) == 1,
+		ck_assert_msg(poll(&poller, 1, ms_until(end)) == 1,
 		    "the login \"%s\" gets no answer", conninfo);
 		next = PQconnectPoll(conn);
 	}
@@ -162,7 +162,7 @@ await_result(PGconn *conn, const char *sql)
 		struct pollfd poller = { .fd = PQsocket(conn),
 		    .events = POLLIN };
 
-		ck_assert_msg(poll(&poller, 1, (int)(end - now_ms())) == 1,
+		ck_assert_msg(poll(&poller, 1, ms_until(end)) == 1,
 		    "no answer to: %s", sql);
 		if (!PQconsumeInput(conn))
 			break;
@@ -327,7 +327,7 @@ ck_connection_lost(PGconn *conn)
 		    .events = POLLIN };
 		PGresult *result;
 
-		ck_assert_msg(poll(&poller, 1, (int)(end - now_ms())) == 1,
+		ck_assert_msg(poll(&poller, 1, ms_until(end)) == 1,
 		    "the connection was not closed");
 		if (!PQconsumeInput(conn))
 			break;

@@ -179,6 +179,15 @@ patience_ms(void)
 	return given != NULL ? atoll(given) * 1000 : 15000;
 }
 
+int
+ms_until(long long end)
+{
+	long long left = end - now_ms();
+
+	/* poll() takes less than nothing for ever. */
+	return left < 0 ? 0 : (int)left;
+}
+
 void
 nap(void)
 {

@@ -46,6 +46,9 @@ long long now_ms(void);
 /* How long to wait for what must happen, milliseconds (LIVE_PATIENCE). */
 long long patience_ms(void);
 
+/* What is left until then, for poll(): 0 when it has passed. */
+int ms_until(long long end);
+
 /* A few milliseconds: the turn of a loop that looks again. */
 void nap(void);
 

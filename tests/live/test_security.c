@@ -463,7 +463,7 @@ await_entrance(int stage, uint32_t code)
 		uint32_t word;
 		int fd;
 
-		ck_assert_msg(poll(&poller, 1, (int)(end - now_ms())) == 1,
+		ck_assert_msg(poll(&poller, 1, ms_until(end)) == 1,
 		    "the pooler does not come");
 		fd = accept4(stage, NULL, NULL, SOCK_CLOEXEC);
 		ck_assert_int_ne(fd, -1);
