@@ -260,13 +260,21 @@ client_watch_for(struct client *client, uint32_t events)
 void
 client_pause_reading(struct client *client)
 {
-	client_watch_for(client, client->watch.events & ~(uint32_t)EPOLLIN);
+	client_watch_for(client, client->watch.events &
+	    ~(uint32_t)(EPOLLIN | EPOLLRDHUP));
+}
+
+void
+client_watch_for_end(struct client *client)
+{
+	client_watch_for(client, client->watch.events | EPOLLRDHUP);
 }
 
 void
 client_resume_reading(struct client *client)
 {
-	client_watch_for(client, client->watch.events | EPOLLIN);
+	client_watch_for(client, (client->watch.events | EPOLLIN) &
+	    ~(uint32_t)EPOLLRDHUP);
 }
 
 bool
@@ -615,7 +623,7 @@ on_client(void *context, uint32_t events)
 		return;
 	if (events & EPOLLIN)
 		client_read(client);
-	else if (events & (EPOLLHUP | EPOLLERR))
+	else if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP))
 		client_close(client, "client unexpected eof");
 }
 

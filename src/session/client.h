@@ -131,6 +131,12 @@ void client_pause_reading(struct client *client);
 void client_resume_reading(struct client *client);
 
 /*
+ * While it is not read: closes it when it says that it has said all, as
+ * PostgreSQL does by client_connection_check_interval.
+ */
+void client_watch_for_end(struct client *client);
+
+/*
  * Closes; the reason goes to the log.  client_fail also tells the client:
  * FATAL, this SQLSTATE and this text; SQLSTATE_OF_POOLER: the text's own.
  */

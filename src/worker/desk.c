@@ -212,6 +212,7 @@ act(struct desk *desk, struct client *client, enum console_outcome outcome,
 	case CONSOLE_RUNS:
 		let_wait(desk, client, WAITS_FOR_CHILD, order);
 		long_queries_assign(desk->long_queries, client);
+		client_watch_for_end(client);
 		return false;
 	case CONSOLE_ASK_RELOAD:
 		ask_reload(desk, client, order);

@@ -392,6 +392,7 @@ END_TEST
 START_TEST(a_cancel_or_a_farewell_ends_the_process_of_a_query)
 {
 	PGcancel *cancel;
+	pid_t child[8];
 	char error[256];
 
 	start(1);
@@ -411,7 +412,9 @@ START_TEST(a_cancel_or_a_farewell_ends_the_process_of_a_query)
 	}
 	wait_until(grandchildren() == 0);
 	ck_assert_int_eq(PQsendQuery(console, ENDLESS), 1);
-	wait_until(grandchildren() == 1);
+	wait_until(find_grandchildren(child) == 1);
+	/* It comes to no limit of its own. */
+	ck_assert_int_eq(kill(child[0], SIGSTOP), 0);
 	disconnect(console);
 	wait_until(grandchildren() == 0);
 }
