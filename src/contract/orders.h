@@ -13,7 +13,8 @@
 enum order_kind {
 	/* supervisor -> worker */
 	ORDER_CONFIG = 1,	/* fd: a bundle (config/files.h); answer DONE */
-	ORDER_LOG_FILE,		/* fd: the log file from now on */
+	ORDER_LOG_FILE,		/* fd: the log file from now on, if there is
+				   one (ok) */
 	ORDER_CLOSE_LISTENERS,	/* stop accepting on TCP; Unix stays */
 	ORDER_RETIRE,		/* take no more clients, end when you have
 				   none; mode 0: serve again */
@@ -42,7 +43,7 @@ struct order {
 	uint32_t id;		/* ASK_RELOAD, ASK_SET, ANSWER: the asker's;
 				   CONFIG/DONE: the generation of the
 				   configuration */
-	uint32_t ok;		/* ANSWER */
+	uint32_t ok;		/* ANSWER; LOG_FILE: there is one */
 	uint32_t mode;		/* ASK_SHUTDOWN: enum shutdown_mode;
 				   ASK_SET: enum set_mode;
 				   CONFIG: how verbose the log is */

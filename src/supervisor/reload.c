@@ -100,6 +100,7 @@ reopen_log(struct supervisor *supervisor)
 		log_error("%s", error.text);
 		return;
 	}
+	order.ok = fd != -1;
 	for (unsigned i = 0; i < supervisor->workers; i++)
 		if (!children_order(&supervisor->children, i, &order, fd) &&
 		    supervisor->children.row[i].pid != 0)

@@ -267,6 +267,16 @@ send_order(void *context, const struct order *order)
 	    sizeof(*order), -1);
 }
 
+/* A descriptor was sent with it, and there was no room for one more. */
+static bool
+is_lost(int fd, const char *what)
+{
+	if (fd == -1)
+		log_error("%s from the supervisor: no descriptor is free, "
+		    "keeping the old one", what);
+	return fd == -1;
+}
+
 /* The supervisor has parsed the same bytes: this cannot fail. */
 static void
 adopt_config(struct worker *worker, const struct order *order, int fd)
@@ -316,10 +326,12 @@ obey(struct worker *worker, const struct order *order, int fd)
 {
 	switch ((enum order_kind)order->kind) {
 	case ORDER_CONFIG:
-		adopt_config(worker, order, fd);
+		if (!is_lost(fd, "configuration"))
+			adopt_config(worker, order, fd);
 		return;
 	case ORDER_LOG_FILE:
-		log_set_file(fd);
+		if (!order->ok || !is_lost(fd, "log file"))
+			log_set_file(fd);
 		return;
 	case ORDER_CLOSE_LISTENERS:
 		gate_close_tcp(worker->gate);

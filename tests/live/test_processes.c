@@ -570,6 +570,56 @@ START_TEST(descriptors_do_not_leak)
 }
 END_TEST
 
+/* Connections that say nothing, more than there are descriptors. */
+static void
+crowd_in(const struct pooler *pooler, int parent)
+{
+	char byte;
+
+	(void)!read(parent, &byte, 1);
+	for (int i = 0; i < 800; i++)
+		(void)fake_client_connect(pooler->port);
+	(void)!write(parent, "", 1);
+	pause();
+	_exit(0);
+}
+
+/* The kernel drops what there is no room for: a bundle, the log file. */
+START_TEST(a_reload_without_a_free_descriptor_costs_no_client)
+{
+	const struct rlimit limit = { 600, 600 };
+	char *log = strdup(text("%s/log", world_make_directory("full")));
+	struct pooler *pooler = pooler_prepare(.workers = 1,
+	    .settings = text("max_client_conn = 20\nlogfile = %s\n", log));
+	PGconn *clients[8];
+	int pair[2];
+	char byte;
+	pid_t crowd;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	crowd = fork();
+	if (crowd == 0)
+		crowd_in(pooler, pair[0]);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	pooler_launch(pooler);
+	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+		clients[i] = connect_client(pooler);
+	ck_query_ok(clients[0], "begin");
+	ck_assert_int_eq(write(pair[1], "", 1), 1);
+	ck_assert_int_eq(read(pair[1], &byte, 1), 1);
+	for (unsigned i = 1; i < ARRAY_LENGTH(clients); i++)
+		ck_assert_int_eq(PQsendQuery(clients[i],
+		    "select pg_sleep(60)"), 1);
+	pooler_await_log(pooler, "Too many open files");
+	kill(pooler->pid, SIGHUP);
+	wait_until(file_has(log, "configuration from the supervisor: no "
+	    "descriptor is free, keeping the old one"));
+	ck_query_ok(clients[0], "commit");
+	kill(crowd, SIGKILL);
+	free(log);
+}
+END_TEST
+
 /* ---- signals ---- */
 
 static const struct {
@@ -1025,6 +1075,8 @@ main(void)
 	tcase_add_test(tests, workers_run_as_the_user_and_without_privileges);
 	tcase_add_test(tests, an_idle_client_costs_a_kilobyte_at_most);
 	tcase_add_test(tests, descriptors_do_not_leak);
+	tcase_add_test(tests,
+	    a_reload_without_a_free_descriptor_costs_no_client);
 
 	tests = world_case(suite, "signals", 10);
 	tcase_add_loop_test(tests, signals_end_it, 0,
