@@ -82,6 +82,14 @@ kind_of(const char *secret, struct scram_secret *scram_out)
 	return SECRET_PLAIN;
 }
 
+/* The others only ask whether there is one. */
+static bool
+looks_at_secret(enum auth_type type)
+{
+	return type == AUTH_TYPE_PLAIN || type == AUTH_TYPE_MD5 ||
+	    type == AUTH_TYPE_SCRAM_SHA_256;
+}
+
 static struct auth *
 copy_request(const struct auth_request *request)
 {
@@ -97,7 +105,8 @@ copy_request(const struct auth_request *request)
 	auth->user = memcpy(auth->strings, request->user, user_size);
 	auth->secret = memcpy(auth->strings + user_size, secret, secret_size);
 	auth->known = request->secret != NULL;
-	auth->kind = kind_of(request->secret, &auth->scram);
+	if (looks_at_secret(request->type))
+		auth->kind = kind_of(request->secret, &auth->scram);
 	auth->iterations = request->scram_iterations;
 	auth->type = request->type;
 	if (request->mock_nonce != NULL)

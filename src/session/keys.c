@@ -32,7 +32,10 @@ keys_recall_derived(struct segment *segment, const char *name,
 	uint8_t digest[32];
 	bool known;
 
-	if (row == NO_ROW || secret == NULL)
+	/* Mostly there is none, and no need to sum up a secret. */
+	if (row == NO_ROW || secret == NULL ||
+	    atomic_load_explicit(&segment->users[row].has_derived,
+	    memory_order_relaxed) == 0)
 		return false;
 	digest_of(secret, strlen(secret), digest);
 	user = lock_user(segment, row);

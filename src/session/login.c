@@ -80,16 +80,14 @@ refuse_database(struct client *client)
 static void
 note_application_name(struct client *client)
 {
-	const struct login *login = client->login;
-	int index = parameters_index(client->sessions->parameters,
-	    "application_name");
+	struct client_row *row = client_row(client);
+	const char *given = parameters_text(client->sessions->parameters,
+	    &client->login->given, PARAMETER_APPLICATION_NAME);
+	const char *name = given == NULL ? "" : given;
+	size_t length = strnlen(name, sizeof(row->application_name) - 1);
 
-	const char *name = parameters_text(client->sessions->parameters,
-	    &login->given, index);
-
-	snprintf(client_row(client)->application_name,
-	    sizeof(client_row(client)->application_name), "%.63s",
-	    name != NULL ? name : "");
+	memcpy(row->application_name, name, length);
+	row->application_name[length] = '\0';
 }
 
 /* True: it is counted in its pool, and in the limits of both names. */

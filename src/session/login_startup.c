@@ -83,8 +83,12 @@ take_user(struct client *client, const char *name)
 static void
 take_database(struct login *login, const char *name)
 {
-	login->database_too_long = strlen(name) >= DATABASE_NAME_BYTES;
-	snprintf(login->database, sizeof(login->database), "%.63s", name);
+	size_t length = strnlen(name, DATABASE_NAME_BYTES);
+
+	login->database_too_long = length == DATABASE_NAME_BYTES;
+	length -= login->database_too_long;
+	memcpy(login->database, name, length);
+	login->database[length] = '\0';
 }
 
 /* False: the client was refused. */

@@ -87,8 +87,10 @@ parameters_destroy(struct parameters *parameters)
 int
 parameters_index(const struct parameters *parameters, const char *name)
 {
+	/* Most begin with another letter. */
 	for (int i = 0; i < parameters->count; i++)
-		if (strcasecmp(parameters->names[i], name) == 0)
+		if (((parameters->names[i][0] ^ name[0]) & ~0x20) == 0 &&
+		    strcasecmp(parameters->names[i], name) == 0)
 			return i;
 	return -1;
 }
@@ -152,24 +154,44 @@ add_value(uint8_t *at, const struct parameter_values *values, int index)
 	return at + size;
 }
 
-/* Most are not there, or are short, and this is done for each client. */
+/* Of a text, so many bytes of SHA-256. */
+static void
+sum_up(const uint8_t *text, const uint8_t *end, uint8_t *out, size_t size)
+{
+	uint8_t digest[SHA256_BYTES];
+
+	digest_of(text, (size_t)(end - text), digest);
+	memcpy(out, digest, size);
+}
+
+/*
+ * Most are not there, or are short, and this is done for each client; one
+ * that comes after another of its kind says the same.
+ */
 void
 parameters_seal(struct parameter_values *values)
 {
-	uint8_t text[sizeof(values->values) + 2 * PARAMETERS_MOST], *at = text;
-	uint8_t digest[SHA256_BYTES];
+	static uint8_t last[sizeof(values->values) + 2 * PARAMETERS_MOST];
+	static size_t last_length = SIZE_MAX;
+	static uint8_t meaning[sizeof(values->meaning)];
+	static uint8_t sum[sizeof(values->digest)];
+	uint8_t text[sizeof(last)], *at = text, *settings;
 
 	/* Two clients' statements are the same whatever they call themselves. */
 	for (int i = 0; i < PARAMETERS_MOST; i++)
 		if (i != PARAMETER_APPLICATION_NAME)
 			at = add_value(at, values, i);
-	digest_of(text, (size_t)(at - text), digest);
-	memcpy(values->meaning, digest, sizeof(values->meaning));
-	memcpy(text, values->meaning, sizeof(values->meaning));
-	at = add_value(text + sizeof(values->meaning), values,
-	    PARAMETER_APPLICATION_NAME);
-	digest_of(text, (size_t)(at - text), digest);
-	memcpy(values->digest, digest, sizeof(values->digest));
+	settings = at;
+	at = add_value(at, values, PARAMETER_APPLICATION_NAME);
+	if ((size_t)(at - text) != last_length ||
+	    memcmp(text, last, last_length) != 0) {
+		sum_up(text, settings, meaning, sizeof(meaning));
+		sum_up(text, at, sum, sizeof(sum));
+		last_length = (size_t)(at - text);
+		memcpy(last, text, last_length);
+	}
+	memcpy(values->meaning, meaning, sizeof(meaning));
+	memcpy(values->digest, sum, sizeof(sum));
 }
 
 /* Without those whose texts are not here; all others are kept now. */

@@ -33,7 +33,7 @@ struct user_row {
 	_Atomic uint32_t used;
 	char		 name[USER_NAME_BYTES];
 	struct lock	 lock;		/* guards what follows */
-	uint32_t	 has_derived;	/* a SCRAM secret, made from … */
+	_Atomic uint32_t has_derived;	/* a SCRAM secret, made from … */
 	uint8_t		 derived_from[32];	/* … a plain one (SHA-256) */
 	uint8_t		 derived[256];
 	uint32_t	 has_keys;	/* what opens PostgreSQL, learnt … */

@@ -308,6 +308,32 @@ START_TEST(a_client_takes_over_what_is_reported_or_its_own)
 }
 END_TEST
 
+/* Statements are shared by clients that call themselves differently. */
+START_TEST(a_clients_own_name_is_no_part_of_the_meaning)
+{
+	static const char *const names[] = { "one", "two", "one", "" };
+	uint8_t meaning[16], digest[16];
+
+	put(&want, "TimeZone", "UTC");
+	put(&want, "application_name", "one");
+	parameters_seal(&want);
+	memcpy(meaning, want.meaning, sizeof(meaning));
+	memcpy(digest, want.digest, sizeof(digest));
+	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+		put(&want, "application_name", names[i]);
+		parameters_seal(&want);
+		ck_assert_mem_eq(want.meaning, meaning, sizeof(meaning));
+		ck_assert_int_eq(memcmp(want.digest, digest,
+		    sizeof(digest)) == 0, strcmp(names[i], "one") == 0);
+	}
+	put(&want, "application_name", "one");
+	put(&want, "TimeZone", "GMT");
+	parameters_seal(&want);
+	ck_assert_mem_ne(want.meaning, meaning, sizeof(meaning));
+	ck_assert_mem_ne(want.digest, digest, sizeof(digest));
+}
+END_TEST
+
 START_TEST(equal_values_have_equal_digests_and_others_do_not)
 {
 	uint8_t digest[16];
@@ -547,6 +573,7 @@ main(void)
 	    ARRAY_LENGTH(spellings));
 	tcase_add_test(tests, a_thousand_spellings_are_not_all_kept);
 	tcase_add_test(tests, a_client_takes_over_what_is_reported_or_its_own);
+	tcase_add_test(tests, a_clients_own_name_is_no_part_of_the_meaning);
 	tcase_add_test(tests,
 	    equal_values_have_equal_digests_and_others_do_not);
 	tcase_add_test_raise_signal(tests,
