@@ -95,7 +95,7 @@ unsigned pooler_children(struct pooler *pooler, pid_t *pids_out,
 /* Its helper process; 0: there is none right now. */
 pid_t pooler_helper(struct pooler *pooler);
 
-/* The log from the beginning. Good until text() has come round. */
+/* The last 20 000 bytes of the log. Good until text() has come round. */
 const char *pooler_log(struct pooler *pooler);
 bool pooler_logged(struct pooler *pooler, const char *words);
 
