@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/fdpass.h"
@@ -262,6 +263,8 @@ START_TEST(a_cancel_may_come_to_any_worker)
 	request = session_connect(&world, 1);
 	send_bytes(request, writer.bytes, writer.used);
 	link = session_accept(&world);
+	/* Or its end would be a broken connection. */
+	ck_assert_int_eq(recv(link, memory, 16, MSG_WAITALL), 16);
 	session_settle(&world);
 	send_talk(server, "CZ");
 	expect_talk(first, "CZ");
