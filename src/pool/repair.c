@@ -251,13 +251,15 @@ bury_server(const struct pool_caller *dead, uint32_t row, uint32_t heir)
 		uint32_t generation = server->target_generation;
 
 		servers_free(segment, row);
-		left = target != NO_ROW; /* it may be free to go now */
+		/* It may be free to go now; another one has another lock. */
+		left = target != NO_ROW &&
+		    segment->servers[target].generation == generation;
 		if (left)
-			segment_server(segment, target)->cancels =
+			segment->servers[target].cancels =
 			    count_cancels(segment, target);
 		/* What the dead has sent may still hit its next query. */
-		if (left && segment->servers[target].generation == generation
-		    && segment->servers[target].close_needed < CLOSE_NEEDED)
+		if (left && segment->servers[target].close_needed <
+		    CLOSE_NEEDED)
 			segment->servers[target].close_needed = CLOSE_NEEDED;
 		row = target;
 	} else {

@@ -512,6 +512,7 @@ publish_again(struct server *server)
 	uint64_t has = atomic_load(&row->has_fd);
 
 	if (server->step != SERVER_AT_REST ||
+	    server->generation != atomic_load(&row->generation) ||
 	    atomic_load(&row->worker) != sessions->worker)
 		return;
 	for (unsigned i = 0; i < segment_slots(segment); i++) {
