@@ -529,10 +529,11 @@ def check_haproxy(stage):
 
     # One is drained: its client stays, and all others come to the other.
     stays = stage.start("stays", *psql[:5], str(ports[0][0]), *psql[6:],
-                        "perseus_dev", "-c", "select pg_sleep(600)", env=env)
+                        "perseus_dev", "-c", "select pg_sleep(600), 'stays'",
+                        env=env)
     wait_for(lambda: stage.sql(
         "select count(*) from pg_stat_activity where query = "
-        "'select pg_sleep(600)' and state = 'active'") == "1",
+        "$$select pg_sleep(600), 'stays'$$ and state = 'active'") == "1",
         "the client is there")
     machines[0].send_signal(signal.SIGTERM)
     wait_for(lambda: not ready(1), "the first one drains")

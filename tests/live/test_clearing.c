@@ -295,8 +295,9 @@ START_TEST(who_leaves_before_use_costs_that_server_and_no_more)
 	fake_client_query(client, "never asked");
 	await_query(server, query, 1);
 	close(client);
-	wait_until(show_number(console, "POOLS", "database", "shop",
-	    "sv_active") == 0);
+	/* The other one and the console. */
+	wait_until(show_number(console, "LISTS", "list", "used_clients",
+	    "items") == 2);
 	fake_server_release(server);
 	ck_query_value(other, "select 2", "fake");
 	ck_assert_msg(fake_server_queries(server, "never asked") == 0, "%s",

@@ -186,12 +186,13 @@ START_TEST(passed_sockets_are_all_that_is_listened_on)
 	ck_assert(!pooler_logged(pooler, "listening on 127.0.0.9"));
 
 	/* All workers accept from the one socket, evenly enough. */
+	console = connect_to(text("host=%s port=%d user=admin "
+	    "dbname=pgbouncer", pooler->directory, pooler->port));
+	wait_until(show_count(console, "WORKERS", "state", "serving") == 3);
 	for (unsigned i = 0; i < 12; i++)
 		clients[i] = connect_to(text("host=127.0.0.1 port=%d "
 		    "user=app dbname=shop", i % 2 == 0 ? pooler->port :
 		    second_port));
-	console = connect_to(text("host=%s port=%d user=admin "
-	    "dbname=pgbouncer", pooler->directory, pooler->port));
 	for (unsigned slot = 0; slot < 3; slot++)
 		ck_assert_int_ge(show_number(console, "WORKERS", "slot",
 		    text("%u", slot), "clients"), 2);
