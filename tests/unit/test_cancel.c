@@ -69,7 +69,9 @@ begin_query(void)
 	expect_talk(server, "Q");
 }
 
-START_TEST(a_cancel_reaches_postgresql_with_the_servers_key)
+/* A query begins, and PostgreSQL is asked to cancel it: that connection. */
+static int
+cancel_query(int *request_out)
 {
 	int request, link;
 
@@ -77,6 +79,15 @@ START_TEST(a_cancel_reaches_postgresql_with_the_servers_key)
 	request = ask_for_cancel(key_of(0));
 	link = session_accept(&world);
 	expect_cancel(link);
+	if (request_out != NULL)
+		*request_out = request;
+	return link;
+}
+
+START_TEST(a_cancel_reaches_postgresql_with_the_servers_key)
+{
+	int request, link = cancel_query(&request);
+
 	session_settle(&world);
 	ck_assert_uint_eq(session_clients(&world, CLIENT_CANCEL), 1);
 	ck_assert_uint_eq(session_servers(&world, SERVER_CANCEL_LINK), 1);
@@ -97,10 +108,7 @@ START_TEST(a_cancel_never_hits_the_next_query)
 {
 	int second = session_login(&world, 0), link;
 
-	begin_query();
-	ask_for_cancel(key_of(0));
-	link = session_accept(&world);
-	expect_cancel(link);
+	link = cancel_query(NULL);
 	send_talk(server, "CZ");
 	expect_talk(client, "CZ");
 	session_settle(&world);
@@ -253,12 +261,8 @@ END_TEST
 
 START_TEST(the_target_may_be_lost_meanwhile)
 {
-	int link;
+	int link = cancel_query(NULL);
 
-	begin_query();
-	ask_for_cancel(key_of(0));
-	link = session_accept(&world);
-	expect_cancel(link);
 	close(server);
 	expect_fatal(client, "server conn crashed?");
 	await_servers(&world, SERVER_FREE, world.segment->size.servers - 1);
@@ -271,10 +275,7 @@ START_TEST(the_client_of_the_query_may_go_meanwhile)
 {
 	int link, own;
 
-	begin_query();
-	ask_for_cancel(key_of(0));
-	link = session_accept(&world);
-	expect_cancel(link);
+	link = cancel_query(NULL);
 	close(client);
 	/* There is one of our own, too: clearing.h. */
 	own = session_accept(&world);
@@ -317,12 +318,8 @@ reset(int fd)
 /* Has it been read? It may still come: nobody else is to be hit. */
 START_TEST(a_cancel_whose_connection_breaks_is_not_taken_for_delivered)
 {
-	int request, link;
+	int request, link = cancel_query(&request);
 
-	begin_query();
-	request = ask_for_cancel(key_of(0));
-	link = session_accept(&world);
-	expect_cancel(link);
 	reset(link);
 	expect_end(request);
 	await_servers(&world, SERVER_CANCEL_LINK, 0);
@@ -335,12 +332,8 @@ END_TEST
 /* PostgreSQL has no process for it, and says so. */
 START_TEST(a_cancel_that_is_refused_costs_no_server)
 {
-	int request, link;
+	int request, link = cancel_query(&request);
 
-	begin_query();
-	request = ask_for_cancel(key_of(0));
-	link = session_accept(&world);
-	expect_cancel(link);
 	send_bytes(link, "Ecould not fork new process\n", 29);
 	expect_end(request);
 	await_servers(&world, SERVER_CANCEL_LINK, 0);
@@ -409,10 +402,7 @@ START_TEST(a_cancel_that_takes_too_long_is_given_up)
 	session_start(&world, "default_pool_size = 1\n"
 	    "cancel_wait_timeout = 0.1");
 	client = session_login_first(&world, 0, &server);
-	begin_query();
-	request = ask_for_cancel(key_of(0));
-	link = session_accept(&world);
-	expect_cancel(link);
+	link = cancel_query(&request);
 	expect_end(request);
 	expect_end(link);
 	await_servers(&world, SERVER_CANCEL_LINK, 0);

@@ -210,19 +210,29 @@ START_TEST(settings_follow_a_client_over_workers)
 }
 END_TEST
 
+/* There is no server: one is opened for this query, and answers it. */
+static int
+query_on_new_server(int client, const char *query)
+{
+	int server;
+
+	send_talk(client, query);
+	server = session_accept(&world);
+	expect_startup(server);
+	let_in(server);
+	expect_talk(server, query);
+	send_talk(server, "CZ");
+	expect_talk(client, "CZ");
+	return server;
+}
+
 START_TEST(a_closed_server_is_closed_by_all_workers)
 {
 	int server, first = start_two(&server);
 
 	close(server);
 	await_servers(&world, SERVER_FREE, world.segment->size.servers);
-	send_talk(first, "Q(mine)");
-	server = session_accept(&world);
-	expect_startup(server);
-	let_in(server);
-	expect_talk(server, "Q(mine)");
-	send_talk(server, "CZ");
-	expect_talk(first, "CZ");
+	server = query_on_new_server(first, "Q(mine)");
 	session_settle(&world);
 	ck_assert_uint_eq(world.segment->servers[0].has_fd, 3);
 	session_query(session_login(&world, 1), server);
@@ -351,13 +361,7 @@ START_TEST(who_leaves_with_a_server_without_a_descriptor_frees_its_place)
 	expect_end(server);
 	close(server);
 	await_servers(&world, SERVER_FREE, world.segment->size.servers);
-	send_talk(first, "Q(first)");
-	server = session_accept(&world);
-	expect_startup(server);
-	let_in(server);
-	expect_talk(server, "Q(first)");
-	send_talk(server, "CZ");
-	expect_talk(first, "CZ");
+	server = query_on_new_server(first, "Q(first)");
 }
 END_TEST
 
