@@ -104,6 +104,18 @@ process_alive(pid_t pid)
 	    rest[0] != 'X';
 }
 
+void
+process_stop(pid_t pid)
+{
+	char line[1024], *rest;
+	long long end = now_ms() + patience_ms();
+
+	kill(pid, SIGSTOP);
+	while (read_stat(pid, line, sizeof(line), &rest) &&
+	    strchr("TZX", rest[0]) == NULL && now_ms() < end)
+		nap();
+}
+
 unsigned long long
 process_birth(pid_t pid)
 {

@@ -31,6 +31,12 @@ bool process_wait(pid_t pid, int *status_out) MUST_CHECK;
 /* It exists and is not a zombie. */
 bool process_alive(pid_t pid);
 
+/*
+ * SIGSTOP, and it has come to a stop when this returns: kill() alone only says
+ * that it will.  Of a process that has ended nothing is waited for.
+ */
+void process_stop(pid_t pid);
+
 /* Moment of its start in clock ticks since boot, 0 when there is none. */
 unsigned long long process_birth(pid_t pid);
 

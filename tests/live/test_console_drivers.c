@@ -378,7 +378,7 @@ START_TEST(a_query_that_does_not_get_the_processor_is_not_ended)
 	    "1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000) SELECT "
 	    "count(*) FROM n"), 1);
 	wait_until(find_grandchildren(child) == 1);
-	ck_assert_int_eq(kill(child[0], SIGSTOP), 0);
+	process_stop(child[0]);
 	sleep(6);		/* longer than SQL_MOST */
 	ck_assert(still_waits(console));
 	ck_assert_int_eq(kill(child[0], SIGCONT), 0);
@@ -414,7 +414,7 @@ START_TEST(a_cancel_or_a_farewell_ends_the_process_of_a_query)
 	ck_assert_int_eq(PQsendQuery(console, ENDLESS), 1);
 	wait_until(find_grandchildren(child) == 1);
 	/* It comes to no limit of its own. */
-	ck_assert_int_eq(kill(child[0], SIGSTOP), 0);
+	process_stop(child[0]);
 	disconnect(console);
 	wait_until(grandchildren() == 0);
 }

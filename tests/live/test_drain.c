@@ -238,7 +238,7 @@ START_TEST(who_is_in_the_queue_is_told_not_reset)
 
 	ck_query_ok(client, "begin");
 	ck_assert_uint_eq(pooler_children(pooler, &worker, 1), 1);
-	kill(worker, SIGSTOP);
+	process_stop(worker);
 	for (unsigned i = 0; i < 5; i++)
 		late[i] = fake_client_begin(pooler->port, "app", "shop");
 	kill(pooler->pid, SIGTERM);

@@ -85,7 +85,7 @@ START_TEST(a_worker_that_hangs_is_replaced)
 	pid_t before[2], now[2];
 
 	ck_assert_uint_eq(pooler_children(pooler, before, 2), 2);
-	kill(before[0], SIGSTOP);
+	process_stop(before[0]);
 	wait_until(pooler_children(pooler, now, 2) == 2 &&
 	    now[0] != before[0] && now[1] != before[0]);
 	ck_assert(pooler_logged(pooler, "has not moved for"));
@@ -100,7 +100,7 @@ START_TEST(connections_not_yet_accepted_survive_their_worker)
 	int clients[5];
 
 	ck_assert_uint_eq(pooler_children(pooler, &worker, 1), 1);
-	kill(worker, SIGSTOP);
+	process_stop(worker);
 	/* The kernel takes these; nobody accepts them. */
 	for (unsigned i = 0; i < 5; i++)
 		clients[i] = fake_client_begin(pooler->port, "app", "shop");
@@ -349,7 +349,7 @@ strike(struct pooler *pooler, uint16_t *doomed, unsigned *count)
 		return;
 	victim = workers[(unsigned)rand() % alive];
 	/* Stopped, so that what we read of it is what dies with it. */
-	kill(victim, SIGSTOP);
+	process_stop(victim);
 	*count += ports_of_clients(victim, pooler->port, doomed + *count);
 	kill(victim, SIGKILL);
 	ck_assert_uint_lt(*count, MOST_PORTS - 1024);

@@ -417,6 +417,15 @@ session_settle(struct session_world *world)
 }
 
 void
+session_suspend(struct session_world *world, unsigned worker)
+{
+	pid_t pid = world->pids[worker];
+
+	kill(pid, SIGSTOP);
+	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
+}
+
+void
 session_order(struct session_world *world)
 {
 	segment_proclaim(world->segment);

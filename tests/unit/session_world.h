@@ -54,6 +54,9 @@ void session_stop(struct session_world *world);
 /* All that was sent before this call is dealt with, by all workers. */
 void session_settle(struct session_world *world);
 
+/* It has stopped when this returns; SIGCONT lets it go on. */
+void session_suspend(struct session_world *world, unsigned worker);
+
 /* An order to all workers, as the console gives it. */
 void session_order(struct session_world *world);
 

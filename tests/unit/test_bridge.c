@@ -516,6 +516,7 @@ START_TEST(what_nobody_waited_for_goes_first_when_it_is_taken_back)
 	kinds[_i]();
 	/* The owner sees the words of the user not before the order. */
 	kill(owner, SIGSTOP);
+	ck_assert_int_eq(waitpid(owner, NULL, WUNTRACED), owner);
 	user_says("flush", 5);
 	ck_assert_int_eq(write(orders, "t", 1), 1);
 	kill(owner, SIGCONT);
