@@ -37,7 +37,7 @@ struct session_shared {
 /* --- the child ----------------------------------------------------------- */
 
 /* Tells a worker what comes through its door. */
-enum door_message { DOOR_UNIX = 1, DOOR_TCP, DOOR_PING };
+enum door_message { DOOR_UNIX = 1, DOOR_TCP, DOOR_PING, DOOR_SUSPEND };
 
 struct descriptor_note {
 	uint32_t row, generation;
@@ -164,6 +164,8 @@ on_door(void *context, uint32_t events)
 			take_answer(side, &message.note);
 		else if (message.kind == DOOR_PING)
 			side->pings++;
+		else if (message.kind == DOOR_SUSPEND)
+			raise(SIGSTOP);
 		else
 			sessions_accept(side->sessions, fd,
 			    message.kind == DOOR_UNIX, NULL);
@@ -358,6 +360,8 @@ session_stop(struct session_world *world)
 	const char *what = "";
 
 	session_settle(world);
+	for (unsigned i = 0; i < segment->size.workers; i++)
+		session_suspend(world, i);
 	for (uint32_t row = 0; row < segment->state->pools_used; row++) {
 		ck_assert_msg(lock_is_free(&segment->pools[row].lock),
 		    "a pool's lock is held");
@@ -413,16 +417,29 @@ session_settle(struct session_world *world)
 
 	for (int i = 0; i < times; i++)
 		for (unsigned j = 0; j < world->segment->size.workers; j++)
-			ping(world, j);
+			if (!world->suspended[j])
+				ping(world, j);
 }
 
 void
 session_suspend(struct session_world *world, unsigned worker)
 {
-	pid_t pid = world->pids[worker];
+	uint8_t message = DOOR_SUSPEND;
+	int status;
 
-	kill(pid, SIGSTOP);
-	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
+	ck_assert(fdpass_send(world->doors[worker][1], &message, 1, -1));
+	ck_assert_int_eq(waitpid(world->pids[worker], &status, WUNTRACED),
+	    world->pids[worker]);
+	ck_assert_msg(WIFSTOPPED(status), "worker %u ended by itself: %x",
+	    worker, (unsigned)status);
+	world->suspended[worker] = true;
+}
+
+void
+session_resume(struct session_world *world, unsigned worker)
+{
+	world->suspended[worker] = false;
+	kill(world->pids[worker], SIGCONT);
 }
 
 void

@@ -34,6 +34,7 @@ struct session_world {
 	int			 inboxes[SESSION_WORKERS][2];
 	int			 questions[2];	/* names to be looked up */
 	pid_t			 pids[SESSION_WORKERS];
+	bool			 suspended[SESSION_WORKERS];
 };
 
 /* The backend key that the played PostgreSQL gives. */
@@ -51,11 +52,12 @@ void session_start_workers(struct session_world *world, unsigned workers,
 /* Checks that no child has ended by itself and that the pool is in order. */
 void session_stop(struct session_world *world);
 
-/* All that was sent before this call is dealt with, by all workers. */
+/* All that was sent before is dealt with, by all that are not suspended. */
 void session_settle(struct session_world *world);
 
-/* It has stopped when this returns; SIGCONT lets it go on. */
+/* It stands still when this returns, and has no lock in its hands. */
 void session_suspend(struct session_world *world, unsigned worker);
+void session_resume(struct session_world *world, unsigned worker);
 
 /* An order to all workers, as the console gives it. */
 void session_order(struct session_world *world);

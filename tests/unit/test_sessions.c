@@ -330,6 +330,8 @@ start_two_without_descriptor(int *server_out)
 	send_startup(client, "u", "db");
 	*server_out = session_accept(&world);
 	expect_startup(*server_out);
+	/* Or it is sent again. */
+	atomic_fetch_or(&world.segment->servers[0].has_fd, 2);
 	let_in(*server_out);
 	expect_welcome(client);
 	await_servers(&world, SERVER_IDLE, 1);
@@ -337,8 +339,7 @@ start_two_without_descriptor(int *server_out)
 	    &fd) == 0)
 		sched_yield();
 	close(fd);
-	kill(world.pids[1], SIGCONT);
-	atomic_fetch_or(&world.segment->servers[0].has_fd, 2);
+	session_resume(&world, 1);
 	return client;
 }
 
@@ -360,7 +361,7 @@ START_TEST(who_leaves_with_a_server_without_a_descriptor_frees_its_place)
 	while (mailbox_collect(world.segment, 1, &letter, 1) == 0)
 		sched_yield();
 	close(second);
-	kill(world.pids[1], SIGCONT);
+	session_resume(&world, 1);
 	expect_end(server);
 	close(server);
 	await_servers(&world, SERVER_FREE, world.segment->size.servers);
