@@ -708,14 +708,16 @@ void
 expect_bytes(int fd, const void *bytes, size_t length, const char *story)
 {
 	uint8_t *got = malloc(length + 1);
+	size_t same = 0;
 
 	ck_assert_ptr_nonnull(got);
 	ck_assert_msg(receive(fd, got, length, story), "%s: the end comes",
 	    story);
-	for (size_t i = 0; i < length; i++)
-		ck_assert_msg(got[i] == ((const uint8_t *)bytes)[i],
-		    "%s: byte %zu of %zu is %02x, not %02x", story, i, length,
-		    got[i], ((const uint8_t *)bytes)[i]);
+	/* Each assertion is a write(). */
+	while (same < length && got[same] == ((const uint8_t *)bytes)[same])
+		same++;
+	ck_assert_msg(same == length, "%s: byte %zu of %zu is %02x", story,
+	    same, length, got[same]);
 	free(got);
 }
 
