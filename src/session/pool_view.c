@@ -66,6 +66,14 @@ digest_place(const struct config *config,
 	EVP_MD_CTX_free(context);
 }
 
+/* Or the row was given back, and what is in it is another pool. */
+static bool
+is_of_now(struct sessions *sessions, const struct pool_view *view)
+{
+	return view->generation == atomic_load(&segment_pool(
+	    sessions->segment, view->pool)->generation);
+}
+
 /* Each worker that sees the change marks what it was opened by before. */
 static void
 note_place(struct sessions *sessions, struct pool_view *view)
@@ -74,7 +82,8 @@ note_place(struct sessions *sessions, struct pool_view *view)
 	uint8_t place[32];
 
 	digest_place(sessions->config, view->database, place);
-	if (view->is_placed && memcmp(view->place, place, sizeof(place)) != 0)
+	if (view->is_placed && is_of_now(sessions, view) &&
+	    memcmp(view->place, place, sizeof(place)) != 0)
 		pool_mark_all(&caller, view->pool);
 	memcpy(view->place, place, sizeof(place));
 	view->is_placed = true;
@@ -135,7 +144,7 @@ pool_view_get(struct sessions *sessions, uint32_t pool)
 	struct pool_row *row = segment_pool(segment, pool);
 	struct pool_view *view = sessions->views[pool];
 
-	if (view != NULL && view->generation == atomic_load(&row->generation))
+	if (view != NULL && is_of_now(sessions, view))
 		return view;
 	if (view == NULL)
 		view = memory_get(sizeof(*view));

@@ -174,6 +174,20 @@ START_TEST(when_a_database_moves_its_connections_are_marked)
 }
 END_TEST
 
+START_TEST(who_moves_after_its_row_was_given_back_marks_nobody_elses)
+{
+	struct pool_view *view = view_of("tcp", "u");
+	uint32_t row = servers_claim(segment, 0, view->pool, SERVER_OPENING);
+
+	segment->pools[view->pool].server_count = 1;
+	atomic_fetch_add(&segment->pools[view->pool].generation, 1);
+	sessions->config = load("[databases]\ntcp = host=127.0.0.2\n"
+	    "[pgbouncer]\nauth_type = any\n");
+	pool_view_refresh(sessions, view);
+	ck_assert_uint_eq(segment->servers[row].close_needed, 0);
+}
+END_TEST
+
 START_TEST(a_name_leads_to_its_entry_or_to_the_last_resort)
 {
 	const struct config *config = sessions->config;
@@ -205,6 +219,8 @@ main(void)
 	tcase_add_loop_test(tests,
 	    when_a_database_moves_its_connections_are_marked, 0,
 	    ARRAY_LENGTH(moves));
+	tcase_add_test(tests,
+	    who_moves_after_its_row_was_given_back_marks_nobody_elses);
 	tcase_add_test(tests, a_name_leads_to_its_entry_or_to_the_last_resort);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
