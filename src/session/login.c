@@ -77,8 +77,8 @@ refuse_database(struct client *client)
 	login_fail(client, text);
 }
 
-static void
-note_application_name(struct client *client)
+void
+login_note_application_name(struct client *client)
 {
 	struct client_row *row = client_row(client);
 	const char *given = parameters_text(client->sessions->parameters,
@@ -181,7 +181,7 @@ enter_pool(struct client *client)
 		auth_query_keep(client, login->query,
 		    auth_learnt_keys(login->auth));
 	keep_password(client);
-	note_application_name(client);
+	login_note_application_name(client);
 	if (client->replication != NULL)
 		replication_begin(client);
 	else

@@ -450,6 +450,20 @@ START_TEST(pools_clients_and_servers_agree_by_every_worker)
 }
 END_TEST
 
+/* As of any other client: by it one finds who is on the console. */
+START_TEST(programs_on_the_console_are_named)
+{
+	struct pooler *pooler = pooler_start(.workers = 1);
+	PGconn *console;
+
+	ck_assert_int_eq(setenv("PGAPPNAME", "look-out", 1), 0);
+	console = connect_console(pooler);
+	ck_assert_int_eq(unsetenv("PGAPPNAME"), 0);
+	ck_assert_str_eq(show_value(console, "CLIENTS", "database",
+	    "pgbouncer", "application_name"), "look-out");
+}
+END_TEST
+
 START_TEST(links_join_a_client_and_its_server)
 {
 	struct pooler *pooler = pooler_start(.workers = 3);
@@ -858,6 +872,7 @@ main(void)
 		tcase_add_test(tests, lists_have_exactly_these_rows);
 		tcase_add_test(tests, the_configuration_is_listed_by_name);
 		tcase_add_test(tests, workers_are_listed);
+		tcase_add_test(tests, programs_on_the_console_are_named);
 		tcase_add_test(tests, links_join_a_client_and_its_server);
 		tcase_add_test(tests, databases_and_users_show_their_settings);
 	}
