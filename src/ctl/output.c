@@ -42,6 +42,17 @@ output_width(const char *text)
 	return width;
 }
 
+size_t
+output_cut(const char *text, int characters)
+{
+	size_t length = 0;
+
+	while (text[length] != '\0' && (((unsigned char)text[length] &
+	    0xc0) == 0x80 || characters-- > 0))
+		length++;
+	return length;
+}
+
 void
 output_plain(FILE *file, const char *text)
 {

@@ -25,6 +25,9 @@ void output_json_string(FILE *file, const char *text);
 /* How wide it shows: characters of UTF-8, not bytes. */
 int output_width(const char *text);
 
+/* Bytes of its first characters, so many at most. */
+size_t output_cut(const char *text, int characters);
+
 /* Bytes that a terminal would take for an order are shown as '?'. */
 void output_plain(FILE *file, const char *text);
 

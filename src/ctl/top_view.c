@@ -169,16 +169,14 @@ put_line(struct screen *screen, enum tone tone, const char *format, ...)
 	const struct top_options *options = screen->options;
 	char line[LINE_MOST];
 	va_list arguments;
-	int width;
 
 	if (options->height > 0 && screen->lines >= options->height)
 		return;
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	width = options->width > 0 && options->width < (int)sizeof(line) ?
-	    options->width : (int)sizeof(line) - 1;
-	line[width] = '\0';
+	if (options->width > 0)
+		line[output_cut(line, options->width)] = '\0';
 	if (options->color)
 		fputs(tones[tone], screen->file);
 	output_plain(screen->file, line);
@@ -191,6 +189,23 @@ put_line(struct screen *screen, enum tone tone, const char *format, ...)
 		fputs("\033[K", screen->file);
 	fputc('\n', screen->file);
 	screen->lines++;
+}
+
+/* Names may be longer in bytes than in characters; printf pads by bytes. */
+struct cell {
+	char	text[4 * WIDEST_NAME + 1];
+};
+
+static struct cell
+fit(const char *text, int width)
+{
+	struct cell cell;
+	size_t length = output_cut(text, width);
+	int blanks = width - output_width(text);
+
+	snprintf(cell.text, sizeof(cell.text), "%.*s%*s", (int)length, text,
+	    blanks > 0 ? blanks : 0, "");
+	return cell;
 }
 
 /* What a screen is wider than it has to be is given to a name. */
@@ -265,9 +280,9 @@ put_databases(struct screen *screen, const struct rates *rates)
 		    text[2]);
 		top_short_number(database_rate(rates, name, "bytes_sent"),
 		    text[3]);
-		put_line(screen, PLAIN, "%-*.*s %7s %7s %7s %7s %9.2f "
-		    "%9.2f", name_room, name_room, name, text[0], text[1],
-		    text[2], text[3], xacts > 0 ? database_rate(rates, name,
+		put_line(screen, PLAIN, "%s %7s %7s %7s %7s %9.2f %9.2f",
+		    fit(name, name_room).text, text[0], text[1], text[2],
+		    text[3], xacts > 0 ? database_rate(rates, name,
 		    "xact_time") / xacts / 1e3 : 0, queries > 0 ?
 		    database_rate(rates, name, "wait_time") / queries / 1e3 :
 		    0);
@@ -329,14 +344,14 @@ put_pool(struct screen *screen, const struct top_sample *now, int row)
 	double maxwait = row_number(pools, row, "maxwait") +
 	    row_number(pools, row, "maxwait_us") / 1e6;
 	int name_room = name_width(screen, 24, NARROWEST_NAME);
-	char name[132], bar[BAR_MOST + 1];
+	char name[512], bar[BAR_MOST + 1];
 
-	snprintf(name, sizeof(name), "%.63s/%.63s", database,
+	snprintf(name, sizeof(name), "%.250s/%.250s", database,
 	    row_text(pools, row, "user"));
 	draw_bar(row_number(pools, row, "sv_active"), size, bar);
 	put_line(screen, maxwait > 5 || waiting > 20 ? BAD : waiting > 0 ?
-	    WARN : PLAIN, "%-*.*s %-11.11s %6.0f %5.0f %7.2f %6.0f %5.0f "
-	    "%5.0f %5.0f %s", name_room, name_room, name,
+	    WARN : PLAIN, "%s %-11.11s %6.0f %5.0f %7.2f %6.0f %5.0f "
+	    "%5.0f %5.0f %s", fit(name, name_room).text,
 	    row_text(pools, row, "pool_mode"),
 	    row_number(pools, row, "cl_active"), waiting, maxwait,
 	    row_number(pools, row, "sv_active"),
@@ -412,15 +427,16 @@ put_connection(struct screen *screen, const PGresult *rows, int row)
 	snprintf(address, sizeof(address), "%s:%s",
 	    row_text(rows, row, "addr"), row_text(rows, row, "port"));
 	if (is_narrow(screen))
-		put_line(screen, tone, "%-8.8s %-14.14s %-14.14s %-20.20s "
-		    "%8.2f %-8.8s", state, row_text(rows, row, "database"),
-		    row_text(rows, row, "user"), address, wait,
+		put_line(screen, tone, "%-8.8s %s %s %-20.20s %8.2f %-8.8s",
+		    state, fit(row_text(rows, row, "database"), 14).text,
+		    fit(row_text(rows, row, "user"), 14).text, address, wait,
 		    strlen(since) >= 19 ? since + 11 : since);
 	else
-		put_line(screen, tone, "%-8.8s %-16.16s %-16.16s %-20.20s "
-		    "%8.2f %-19.19s %s", state,
-		    row_text(rows, row, "database"),
-		    row_text(rows, row, "user"), address, wait, since,
+		put_line(screen, tone, "%-8.8s %s %s %-20.20s %8.2f "
+		    "%-19.19s %s", state,
+		    fit(row_text(rows, row, "database"), 16).text,
+		    fit(row_text(rows, row, "user"), 16).text, address, wait,
+		    since,
 		    row_text(rows, row, "application_name"));
 }
 

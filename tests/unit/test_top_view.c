@@ -131,6 +131,27 @@ START_TEST(clients_have_a_page)
 }
 END_TEST
 
+/* Columns count characters, and none is cut in two. */
+START_TEST(names_are_as_wide_as_they_show)
+{
+	struct top_options options = { .page = TOP_POOLS };
+	char *text;
+
+	PQclear(now.pools);
+	now.pools = made_rows("database:t user:t cl_waiting:i sv_active:i",
+	    "käse ö 0 1", "ääääääääääääääääääääääääääää b 5 0", NULL);
+	text = drawn(&before, &options);
+	ck_has(text, "\nkäse/ö                               ");
+	ck_has(text, "\nääääääääääääääääääääääää ");
+	free(text);
+	options.width = 3;
+	text = drawn(&before, &options);
+	ck_has(text, "\nkäs\n");
+	ck_has(text, "\näää\n");
+	free(text);
+}
+END_TEST
+
 START_TEST(it_fits_the_screen)
 {
 	struct top_options options = { .page = TOP_POOLS, .width = 30,
@@ -208,6 +229,7 @@ main(void)
 	tcase_add_test(tests,
 	    who_waits_most_is_first_unless_names_are_asked_for);
 	tcase_add_test(tests, clients_have_a_page);
+	tcase_add_test(tests, names_are_as_wide_as_they_show);
 	tcase_add_test(tests, it_fits_the_screen);
 	tcase_add_loop_test(tests, a_screen_shows_what_it_has_room_for, 0,
 	    ARRAY_LENGTH(screens));
