@@ -9,9 +9,9 @@ STATS_AVERAGES STATS_TOTALS TOTALS USERS VERSION WORKERS'
 _pgusherctl_commands='show sql top health userlist pause resume reload
 reconnect wait-close kill disable enable suspend drain shutdown config'
 
-_pgusherctl_options='--host --port --user --dbname --csv --json --quiet
---database --waiting --maxwait --xact-time --usage --interval --count --batch
---page --output --from --version --help'
+_pgusherctl_options='--host --port --user --dbname --no-password --csv --json
+--quiet --database --waiting --maxwait --xact-time --usage --timeout --interval
+--count --batch --page --output --from --version --help'
 
 # The databases of the pooler that the call so far says, if it answers.
 _pgusherctl_databases()
@@ -25,7 +25,7 @@ _pgusherctl_databases()
 			place+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
 		esac
 	done
-	PGCONNECT_TIMEOUT=1 pgusherctl "${place[@]}" --csv show databases \
+	PGCONNECT_TIMEOUT=1 pgusherctl -w "${place[@]}" --csv show databases \
 	    2>/dev/null </dev/null | sed '1d;s/,.*//'
 }
 

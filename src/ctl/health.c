@@ -27,22 +27,53 @@ health_read_limit(const char *text, double limit_out[2])
 	    limit_out[0] <= limit_out[1];
 }
 
+/* What others say may have several lines; a monitoring system reads one. */
+static void
+fold(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from != '\0'; from++) {
+		bool blank = (unsigned char)*from <= ' ';
+
+		if (!blank)
+			*to++ = *from;
+		else if (to > text && to[-1] != ' ')
+			*to++ = ' ';
+	}
+	*to = '\0';
+}
+
+/* A place for it; where all are taken, that of one which is less bad. */
+static unsigned
+place_for(const struct health_findings *findings, enum health health)
+{
+	if (findings->count < HEALTH_FINDINGS_MOST)
+		return findings->count;
+	for (unsigned i = HEALTH_FINDINGS_MOST; i-- > 0;)
+		if (findings->finding[i].health < health)
+			return i;
+	return HEALTH_FINDINGS_MOST;
+}
+
 void
 health_add(struct health_findings *findings, enum health health,
     const char *format, ...)
 {
-	unsigned place = findings->count++;
+	unsigned place = place_for(findings, health);
 	va_list arguments;
 
+	findings->count++;
 	if (health > findings->worst)
 		findings->worst = health;
-	if (place >= HEALTH_FINDINGS_MOST)
+	if (place == HEALTH_FINDINGS_MOST)
 		return;
 	findings->finding[place].health = health;
 	va_start(arguments, format);
 	vsnprintf(findings->finding[place].text,
 	    sizeof(findings->finding[place].text), format, arguments);
 	va_end(arguments);
+	fold(findings->finding[place].text);
 }
 
 static enum health
@@ -156,8 +187,8 @@ health_print(FILE *file, const struct health_findings *findings)
 }
 
 static void
-look(PGconn *conn, const struct health_limits *limits,
-    struct health_findings *out)
+look(const struct console_place *place, PGconn *conn,
+    const struct health_limits *limits, struct health_findings *out)
 {
 	static const char *const statements[] = { "SHOW POOLS",
 	    "SHOW DATABASES", "SHOW STATS" };
@@ -166,13 +197,17 @@ look(PGconn *conn, const struct health_limits *limits,
 	bool good = true;
 
 	for (int i = 0; i < 3 && good; i++) {
-		reports[i] = console_rows(conn, statements[i], &error);
+		reports[i] = console_rows_in_time(place, conn, statements[i],
+		    &error);
 		good = reports[i] != NULL;
 	}
 	if (good)
 		health_judge(limits, reports[0], reports[1], reports[2], out);
+	else if (console_is_late(place))
+		health_add(out, HEALTH_CRITICAL, "pgusher not responding: "
+		    "%.250s", error.text);
 	else
-		health_add(out, HEALTH_UNKNOWN, "%.180s", error.text);
+		health_add(out, HEALTH_UNKNOWN, "%.280s", error.text);
 	for (int i = 0; i < 3; i++)
 		PQclear(reports[i]);
 }
@@ -183,12 +218,12 @@ try_database(const struct console_place *place, const char *database,
 {
 	struct error error;
 	PGconn *conn = console_connect_database(place, database, &error);
-	PGresult *rows = conn == NULL ? NULL : console_rows(conn, "SELECT 1",
-	    &error);
+	PGresult *rows = conn == NULL ? NULL : console_rows_in_time(place,
+	    conn, "SELECT 1", &error);
 
 	if (rows == NULL)
 		health_add(out, HEALTH_CRITICAL, "cannot connect to "
-		    "PostgreSQL via pgusher: %.140s", error.text);
+		    "PostgreSQL via pgusher: %.240s", error.text);
 	PQclear(rows);
 	PQfinish(conn);
 }
@@ -203,9 +238,9 @@ health_run(const struct console_place *place,
 
 	if (conn == NULL) {
 		health_add(&findings, HEALTH_CRITICAL,
-		    "pgusher not responding: %.150s", error.text);
+		    "pgusher not responding: %.250s", error.text);
 	} else {
-		look(conn, limits, &findings);
+		look(place, conn, limits, &findings);
 		if (database != NULL)
 			try_database(place, database, &findings);
 	}

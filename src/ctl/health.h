@@ -43,11 +43,12 @@ bool health_read_limit(const char *text, double limit_out[2]) MUST_CHECK;
 
 struct health_findings {
 	enum health	worst;
-	unsigned	count;		/* all of them, even untold ones */
+	unsigned	count;		/* all of them, even untold ones:
+					   of those that are less bad */
 	unsigned	pools, clients;
 	struct {
 		enum health	health;
-		char		text[200];
+		char		text[300];	/* one line */
 	}		finding[HEALTH_FINDINGS_MOST];
 };
 
@@ -60,7 +61,10 @@ void health_add(struct health_findings *findings, enum health health,
     const char *format, ...) PRINTF_LIKE(3, 4);
 void health_print(FILE *file, const struct health_findings *findings);
 
-/* All of it; `database`, if not NULL, is to answer a query as well. */
+/*
+ * All of it; `database`, if not NULL, is to answer a query as well.  What has
+ * not answered by place->deadline is critical.
+ */
 enum health health_run(const struct console_place *place,
     const struct health_limits *limits, const char *database, FILE *file);
 

@@ -22,6 +22,7 @@
 
 #define EXIT_USAGE 3	/* for monitoring systems: not known */
 #define STATEMENT_BYTES 512
+#define HEALTH_TIMEOUT 10	/* what monitoring systems give a check */
 
 /* What the command line says. */
 struct call {
@@ -34,6 +35,7 @@ struct call {
 	const char		*from;		/* --from */
 	struct health_limits	 limits;
 	struct top_plan		 top;
+	double			 timeout;	/* seconds; 0: none */
 	bool			 quiet;
 };
 
@@ -137,12 +139,18 @@ run_sql(struct call *call)
 static int
 run_top(struct call *call)
 {
+	if (call->arguments[0] != NULL)
+		return complain("too many arguments", call->arguments[0]);
 	return top_run(&call->place, &call->top);
 }
 
 static int
 run_health(struct call *call)
 {
+	if (call->arguments[0] != NULL)
+		return complain("too many arguments", call->arguments[0]);
+	if (call->timeout > 0)
+		call->place.deadline = console_now() + call->timeout;
 	return (int)health_run(&call->place, &call->limits, call->database,
 	    stdout);
 }
@@ -197,7 +205,7 @@ static int
 run_userlist(struct call *call)
 {
 	return userlist_run(call->from == NULL ? "" : call->from,
-	    call->file == NULL ? "userlist.txt" : call->file,
+	    call->place.no_password, call->file == NULL ? "userlist.txt" : call->file,
 	    call->arguments, call->quiet ? fopen("/dev/null", "w") : stdout);
 }
 
@@ -242,6 +250,7 @@ static const char usage[] =
     "  -p, --port PORT          port (6432)\n"
     "  -U, --user USER          user of the console\n"
     "  -d, --dbname CONNINFO    connection string or URI\n"
+    "  -w, --no-password        never ask for a password\n"
     "Output:\n"
     "      --csv, --json        instead of an aligned table\n"
     "  -q, --quiet              userlist: says nothing\n"
@@ -249,6 +258,7 @@ static const char usage[] =
     "      --database NAME      health: this one has to answer, too\n"
     "      --waiting, --maxwait, --xact-time, --usage WARN,CRIT\n"
     "                           health: limits (5,20  5,10  2,5  0.8,0.95)\n"
+    "      --timeout SECONDS    health: critical after so long; 0: never (10)\n"
     "  -i, --interval SECONDS   top: time between two screens (1)\n"
     "  -n, --count NUMBER       top: so many, then end\n"
     "  -b, --batch              top: print, take no keys\n"
@@ -283,6 +293,7 @@ enum long_option {
 	OPTION_MAXWAIT,
 	OPTION_XACT_TIME,
 	OPTION_USAGE,
+	OPTION_TIMEOUT,
 	OPTION_PAGE,
 	OPTION_FROM,
 	OPTION_HELP
@@ -294,6 +305,7 @@ static const struct option options[] = {
 	{ "user", required_argument, NULL, 'U' },
 	{ "username", required_argument, NULL, 'U' },
 	{ "dbname", required_argument, NULL, 'd' },
+	{ "no-password", no_argument, NULL, 'w' },
 	{ "csv", no_argument, NULL, OPTION_CSV },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -302,6 +314,7 @@ static const struct option options[] = {
 	{ "maxwait", required_argument, NULL, OPTION_MAXWAIT },
 	{ "xact-time", required_argument, NULL, OPTION_XACT_TIME },
 	{ "usage", required_argument, NULL, OPTION_USAGE },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "interval", required_argument, NULL, 'i' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "batch", no_argument, NULL, 'b' },
@@ -355,6 +368,9 @@ take_option(struct call *call, int option, const char *value)
 	case 'd':
 		call->place.conninfo = value;
 		return true;
+	case 'w':
+		call->place.no_password = true;
+		return true;
 	case 'q':
 		call->quiet = true;
 		return true;
@@ -391,6 +407,8 @@ take_option(struct call *call, int option, const char *value)
 		return health_read_limit(value, call->limits.xact_time);
 	case OPTION_USAGE:
 		return health_read_limit(value, call->limits.usage);
+	case OPTION_TIMEOUT:
+		return read_number(value, 0, &call->timeout);
 	default:
 		return read_page(value, &call->top.options.page);
 	}
@@ -403,7 +421,7 @@ read_command_line(int argc, char **argv, struct call *call, int *status_out)
 	int option;
 
 	*status_out = 0;
-	while ((option = getopt_long(argc, argv, "h:p:U:d:qbi:n:o:V", options,
+	while ((option = getopt_long(argc, argv, "h:p:U:d:wqbi:n:o:V", options,
 	    NULL)) != -1) {
 		if (option == 'V') {
 			printf("pgusherctl, %s\n", version_text());
@@ -429,17 +447,27 @@ read_command_line(int argc, char **argv, struct call *call, int *status_out)
 	return true;
 }
 
+/* What could not be written was not done. */
+static int
+finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "pgusherctl: could not write the output\n");
+	return status == 0 ? 1 : status;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct call call = { .limits = health_limits_default,
-	    .top = { .interval = 1 } };
+	    .timeout = HEALTH_TIMEOUT, .top = { .interval = 1 } };
 	int status;
 
 	if (!read_command_line(argc, argv, &call, &status))
 		return status;
 	for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
 		if (strcmp(commands[i].name, call.command) == 0)
-			return commands[i].run(&call);
+			return finish(commands[i].run(&call));
 	return complain("no such command", call.command);
 }

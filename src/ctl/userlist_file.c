@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctl/console_link.h"
+
 static const char query[] =
     "SELECT rolname, rolpassword FROM pg_catalog.pg_authid "
     "WHERE rolcanlogin AND rolpassword IS NOT NULL "
@@ -217,7 +219,7 @@ read_and_write(PGconn *conn, const char *path, const char *const *names,
 }
 
 int
-userlist_run(const char *conninfo, const char *path,
+userlist_run(const char *conninfo, bool no_password, const char *path,
     const char *const *names, FILE *progress)
 {
 	PGconn *conn;
@@ -227,7 +229,7 @@ userlist_run(const char *conninfo, const char *path,
 	    "============================================\n\n"
 	    "Checking PostgreSQL connectivity... ", progress);
 	fflush(progress);
-	conn = PQconnectdb(conninfo);
+	conn = console_connect_postgres(conninfo, no_password);
 	if (PQstatus(conn) != CONNECTION_OK) {
 		fprintf(progress, "FAILED\n%s", PQerrorMessage(conn));
 	} else {

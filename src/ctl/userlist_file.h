@@ -27,7 +27,7 @@ bool userlist_write(const char *path, const PGresult *users,
  * All of it: reads from PostgreSQL (a connection string), for these names or,
  * if there are none, for all; tells how it goes.  Returns the exit status.
  */
-int userlist_run(const char *conninfo, const char *path,
+int userlist_run(const char *conninfo, bool no_password, const char *path,
     const char *const *names, FILE *progress);
 
 #endif

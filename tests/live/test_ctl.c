@@ -22,9 +22,9 @@ struct outcome {
 static pid_t
 begin_ctl(const char *path, const char *const *arguments)
 {
-	const char *argv[24] = { "./pgusherctl", "-h", "127.0.0.1", "-p",
-	    text("%d", pooler->port), "-U", "admin" };
-	int count = 7;
+	const char *argv[24] = { "./pgusherctl", "-w", "-h", "127.0.0.1",
+	    "-p", text("%d", pooler->port), "-U", "admin" };
+	int count = 8;
 
 	while (*arguments != NULL)
 		argv[count++] = *arguments++;
@@ -70,6 +70,19 @@ start(const char *settings)
 	pooler = pooler_start(.workers = 2, .settings = settings);
 }
 
+/* A report that could not be written has not been made. */
+static int
+status_into_a_full_file(void)
+{
+	pid_t pid = begin_ctl("/dev/full", (const char *const[]){ "show",
+	    "config", NULL });
+	int status;
+
+	ck_assert(process_wait(pid, &status));
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
 START_TEST(reports_in_three_shapes)
 {
 	start("");
@@ -83,6 +96,7 @@ START_TEST(reports_in_three_shapes)
 	ck_outcome(ctl("show", "pools; kill shop"), 3, "not the name");
 	ck_outcome(ctl("sql", "show version", "show lists"), 0,
 	    "free_clients");
+	ck_assert_int_eq(status_into_a_full_file(), 1);
 }
 END_TEST
 
@@ -112,8 +126,12 @@ START_TEST(health_is_one_line_and_a_status)
 	    "CRITICAL: cannot connect to PostgreSQL via pgusher: ");
 	ck_outcome(ctl("pause", "shop"), 0, "PAUSE");
 	ck_outcome(ctl("health"), 1, "WARNING: database shop is paused");
+	/* A query would wait for as long as it is paused. */
+	ck_outcome(ctl("health", "--database", "shop", "--timeout", "1"), 2,
+	    "CRITICAL: cannot connect to PostgreSQL via pgusher: ");
 	ck_outcome(ctl("resume", "shop"), 0, "RESUME");
 	ck_outcome(ctl("health", "--usage", "nonsense"), 3, "bad value");
+	ck_outcome(ctl("health", "shop"), 3, "too many arguments: shop");
 }
 END_TEST
 

@@ -119,6 +119,26 @@ class Test:
         assert tones == [], tones
         assert top.end() == 0
 
+    def a_password_is_asked_for(self):
+        """The last step: from now on nobody comes in without."""
+        self.scene.write(self.scene.root + "/users",
+                         '"postgres" "open sesame"\n')
+        self.scene.console("SET auth_type = md5; RELOAD")
+        words = [TOOL, "show", "version"]
+        tool = Terminal(200, 24, words, self.environment)
+        self.wait_for_line(tool, "^Password for user postgres: *$")
+        tool.type("open sesame\n")
+        while tool.watch(1):
+            assert "sesame" not in "".join(tool.text()), tool.text()
+        assert any("PgBouncer" in line for line in tool.text()), tool.text()
+        assert tool.end() == 0
+        tool = Terminal(200, 24, words + ["--no-password"], self.environment)
+        while tool.watch(1):
+            assert "Password for" not in "".join(tool.text()), tool.text()
+        assert any("no password supplied" in line for line in
+                   tool.text()), tool.text()
+        assert tool.end() == 1
+
 
 def main():
     signal.alarm(600)
@@ -131,7 +151,7 @@ def main():
         test = Test(scene)
         for step in (test.figures_are_those_of_show, test.rates_move,
                      test.keys_and_sizes, test.on_a_very_small_screen,
-                     test.without_colours):
+                     test.without_colours, test.a_password_is_asked_for):
             step()
             print(step.__name__)
     finally:

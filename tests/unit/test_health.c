@@ -108,6 +108,36 @@ START_TEST(more_than_can_be_told_is_counted)
 }
 END_TEST
 
+/* The exit status says that it is critical; so does the first line. */
+START_TEST(the_worst_is_told_however_many_there_are)
+{
+	struct health_findings findings = { .worst = HEALTH_OK };
+	char *text;
+
+	for (int i = 0; i < HEALTH_FINDINGS_MOST; i++)
+		health_add(&findings, HEALTH_WARNING, "number %d", i);
+	health_add(&findings, HEALTH_CRITICAL, "the last");
+	text = printed(&findings);
+	ck_assert_int_eq(strncmp(text, "CRITICAL: the last\nWARNING: ", 28),
+	    0);
+	ck_assert_ptr_nonnull(strstr(text, "and 1 more\n"));
+	free(text);
+}
+END_TEST
+
+START_TEST(a_finding_is_one_line)
+{
+	struct health_findings findings = { .worst = HEALTH_OK };
+	char *text;
+
+	health_add(&findings, HEALTH_CRITICAL, "%s", "refused\n\tIs it "
+	    "running?");
+	text = printed(&findings);
+	ck_assert_str_eq(text, "CRITICAL: refused Is it running?\n");
+	free(text);
+}
+END_TEST
+
 static const struct {
 	const char	*text;
 	bool		 good;
@@ -143,6 +173,8 @@ main(void)
 	tcase_add_loop_test(tests, each_threshold_of_the_guide, 0,
 	    (int)ARRAY_LENGTH(cases));
 	tcase_add_test(tests, more_than_can_be_told_is_counted);
+	tcase_add_test(tests, the_worst_is_told_however_many_there_are);
+	tcase_add_test(tests, a_finding_is_one_line);
 	tcase_add_loop_test(tests, limits_are_two_numbers, 0,
 	    (int)ARRAY_LENGTH(limits));
 	suite_add_tcase(suite, tests);
