@@ -28,7 +28,7 @@ bool signals_take(struct signals *signals, int signal) MUST_CHECK;
 /*
  * In a new child.  A terminal sends INT and HUP to the whole group, and
  * operators signal the supervisor, not its children: these do not reach it.
- * TERM ends it.
+ * TERM ends it; a worker asks first who says so.
  */
 void signals_leave(struct signals *signals);
 

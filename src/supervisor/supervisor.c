@@ -340,6 +340,8 @@ static void
 end_all_lives(struct supervisor *supervisor)
 {
 	companion_end(supervisor);
+	/* Without this a worker takes the signal for somebody else's. */
+	atomic_store(&supervisor->segment->state->shutdown, SHUTDOWN_NOW);
 	children_signal(&supervisor->children, SIGTERM);
 	wait_for_the_last(supervisor);
 	if (children_alive(&supervisor->children) == 0)

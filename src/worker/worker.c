@@ -381,13 +381,16 @@ on_wake(void *context, uint32_t events)
 /*
  * The supervisor's SIGTERM is the end, but not in the middle of a turn: what
  * a client is being told, such as that SHUTDOWN is under way, goes out first.
+ *
+ * An init may send SIGTERM to all processes of a service at once.  Then the
+ * supervisor waits for clients, and who serves them has to stay.
  */
-static volatile sig_atomic_t told_to_end;
+static volatile sig_atomic_t was_told_to_end;
 
 static void
 note_the_end(int number)
 {
-	told_to_end = 1;
+	was_told_to_end = 1;
 }
 
 static void
@@ -400,6 +403,19 @@ expect_the_end(void)
 }
 
 /*
+ * The note is taken away before the look: the supervisor writes first, then
+ * sends, so that the signal it sends is either this one or still to come.
+ */
+static void
+end_if_supervisor_says_so(const struct worker *worker)
+{
+	was_told_to_end = 0;
+	if (atomic_load(&worker->segment->state->shutdown) == SHUTDOWN_NOW)
+		_exit(0);
+	log_debug("SIGTERM is not from the supervisor, going on");
+}
+
+/*
  * First says that it sleeps, then looks for mail a last time: see
  * mailbox_post().
  */
@@ -409,7 +425,7 @@ before_sleep(void *context)
 	struct worker *worker = context;
 	usec_t left = worker->next_tick - loop_now(worker->loop);
 
-	if (left <= 0 || told_to_end)
+	if (left <= 0 || was_told_to_end)
 		return 0;
 	atomic_store(&worker->roster->sleeping, 1);
 	if (mailbox_has_mail(worker->segment, worker->inheritance->slot) ||
@@ -462,8 +478,8 @@ after_wake(void *context)
 	struct worker *worker = context;
 	uint32_t epoch = atomic_load(&worker->segment->state->epoch);
 
-	if (UNLIKELY(told_to_end))
-		_exit(0);
+	if (UNLIKELY(was_told_to_end))
+		end_if_supervisor_says_so(worker);
 	atomic_store_explicit(&worker->roster->sleeping, 0,
 	    memory_order_relaxed);
 	if (UNLIKELY(epoch != worker->epoch)) {

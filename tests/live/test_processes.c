@@ -696,6 +696,44 @@ START_TEST(term_waits_for_clients)
 }
 END_TEST
 
+/* As systemd does without KillMode=mixed, and killall. */
+static void
+terminate_everybody(struct pooler *pooler)
+{
+	pid_t workers[64];
+	unsigned count = pooler_children(pooler, workers, 64);
+
+	for (unsigned i = 0; i < count; i++)
+		kill(workers[i], SIGTERM);
+	kill(pooler->pid, SIGTERM);
+}
+
+START_TEST(term_to_all_processes_waits_for_clients_too)
+{
+	struct pooler *pooler = pooler_start(.workers = 3);
+	PGconn *clients[6];
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
+		clients[i] = connect_client(pooler);
+		ck_query_ok(clients[i], "begin");
+	}
+	terminate_everybody(pooler);
+	pooler_await_log(pooler, "got SIGTERM, shutting down");
+	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++) {
+		ck_query_ok(clients[i], "select 1");
+		ck_query_ok(clients[i], "commit");
+	}
+	if (_i == 1) {
+		terminate_everybody(pooler);
+		pooler_await_log(pooler, "got SIGTERM while shutting down");
+	}
+	for (unsigned i = 0; i < ARRAY_LENGTH(clients); i++)
+		disconnect(clients[i]);
+	ck_assert_int_eq(pooler_await_end(pooler), 0);
+	ck_assert(!pooler_logged(pooler, "do not end, killing them"));
+}
+END_TEST
+
 START_TEST(without_anybody_it_ends_at_once)
 {
 	static const int signals[] = { SIGINT, SIGTERM };
@@ -1083,6 +1121,8 @@ main(void)
 	    (int)ARRAY_LENGTH(ends));
 	tcase_add_test(tests, int_waits_for_servers);
 	tcase_add_test(tests, term_waits_for_clients);
+	tcase_add_loop_test(tests, term_to_all_processes_waits_for_clients_too,
+	    0, 2);
 	tcase_add_loop_test(tests, without_anybody_it_ends_at_once, 0, 2);
 	tcase_add_test(tests, usr1_pauses_and_usr2_resumes);
 	tcase_add_test(tests, hup_reads_the_configuration_again);
