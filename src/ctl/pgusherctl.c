@@ -262,7 +262,7 @@ static const char usage[] =
     "  -i, --interval SECONDS   top: time between two screens (1)\n"
     "  -n, --count NUMBER       top: so many, then end\n"
     "  -b, --batch              top: print, take no keys\n"
-    "      --page pools|clients|servers\n"
+    "      --page pools|clients|servers|times\n"
     "                           top: what to begin with\n"
     "  -o, --output FILE        userlist: the auth file (userlist.txt)\n"
     "      --from CONNINFO      userlist: where PostgreSQL is\n"
@@ -330,7 +330,7 @@ static bool
 read_page(const char *name, enum top_page *out)
 {
 	static const char *const pages[TOP_PAGES] = { "pools", "clients",
-	    "servers" };
+	    "servers", "times" };
 
 	for (int i = 0; i < TOP_PAGES; i++)
 		if (strcmp(name, pages[i]) == 0) {

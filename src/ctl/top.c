@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static const char help[] =
-    "p pools  c clients  s servers  w by waiting  a by active  n by name  "
+    "p pools  c clients  s servers  t times  by: w waiting  a active  n name  "
     "q quit";
 
 /* Noted by the handler: the terminal is put right, then we go. */
@@ -91,6 +91,9 @@ take_key(struct top_plan *plan, char key)
 	case 's':
 		options->page = TOP_SERVERS;
 		break;
+	case 't':
+		options->page = TOP_TIMES;
+		break;
 	case 'w':
 		options->order = TOP_BY_WAITING;
 		break;
@@ -148,7 +151,8 @@ static bool
 is_good_for(const struct top_sample *sample, enum top_page page)
 {
 	return (page != TOP_CLIENTS || sample->clients != NULL) &&
-	    (page != TOP_SERVERS || sample->servers != NULL);
+	    (page != TOP_SERVERS || sample->servers != NULL) &&
+	    (page != TOP_TIMES || sample->histograms != NULL);
 }
 
 static int

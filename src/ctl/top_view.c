@@ -33,6 +33,8 @@ top_sample_take(PGconn *conn, enum top_page page, struct top_sample *out,
 		{ "SHOW LISTS", &out->lists },
 		{ page == TOP_CLIENTS ? "SHOW CLIENTS" : NULL, &out->clients },
 		{ page == TOP_SERVERS ? "SHOW SERVERS" : NULL, &out->servers },
+		{ page == TOP_TIMES ? "SHOW HISTOGRAMS" : NULL,
+		    &out->histograms },
 	};
 	struct timespec now;
 	PGresult *version;
@@ -67,6 +69,7 @@ top_sample_free(struct top_sample *sample)
 	PQclear(sample->lists);
 	PQclear(sample->clients);
 	PQclear(sample->servers);
+	PQclear(sample->histograms);
 	memset(sample, 0, sizeof(*sample));
 }
 
@@ -455,6 +458,183 @@ put_connections(struct screen *screen, const PGresult *rows,
 		put_connection(screen, rows, row);
 }
 
+/* --- how long things take ------------------------------------------------ */
+
+/* Classes that double, from 64 microseconds on, and one above them. */
+#define CLASSES 22
+#define SHORTEST 64.0
+
+static const struct {
+	const char	*name, *heading;
+} timings[] = {
+	{ "wait", "WAIT" },
+	{ "query", "QUERY" },
+	{ "transaction", "TRANSACTION" },
+};
+
+#define TIMINGS ARRAY_LENGTH(timings)
+
+struct times {
+	double	count[TIMINGS][CLASSES], all[TIMINGS];
+};
+
+static double
+bound_of(unsigned class)
+{
+	return SHORTEST * (double)(UINT64_C(1) << class);
+}
+
+static unsigned
+class_of(const PGresult *rows, int row)
+{
+	double bound = row_number(rows, row, "at_most_us");
+	unsigned class = 0;
+
+	if (row_text(rows, row, "at_most_us")[0] == '\0')
+		return CLASSES - 1;
+	while (class + 1 < CLASSES && bound_of(class) < bound)
+		class++;
+	return class;
+}
+
+static void
+add_times(struct times *times, const PGresult *rows, double sign)
+{
+	for (int row = 0; row < PQntuples(rows); row++)
+		for (size_t i = 0; i < TIMINGS; i++)
+			if (strcmp(row_text(rows, row, "timing"),
+			    timings[i].name) == 0)
+				times->count[i][class_of(rows, row)] += sign *
+				    row_number(rows, row, "count");
+}
+
+/* What came since the sample before; of a first one, all since the start. */
+static void
+take_times(const struct rates *rates, struct times *out)
+{
+	memset(out, 0, sizeof(*out));
+	add_times(out, rates->now->histograms, 1);
+	if (rates->before != NULL && rates->before->histograms != NULL)
+		add_times(out, rates->before->histograms, -1);
+	for (size_t i = 0; i < TIMINGS; i++)
+		for (unsigned class = 0; class < CLASSES; class++) {
+			double *count = &out->count[i][class];
+
+			/* A pool that was forgotten takes its counts along. */
+			if (*count < 0)
+				*count = 0;
+			out->all[i] += *count;
+		}
+}
+
+static void
+format_bound(unsigned class, char out[16])
+{
+	double bound = bound_of(class);
+
+	if (class == CLASSES - 1)
+		snprintf(out, 16, "longer");
+	else if (bound < 1e3)
+		snprintf(out, 16, "%.0f us", bound);
+	else if (bound < 1e6)
+		snprintf(out, 16, "%.3g ms", bound / 1e3);
+	else
+		snprintf(out, 16, "%.3g s", bound / 1e6);
+}
+
+/* Three columns share the screen; a bar and a count are in each. */
+static int
+bar_width(const struct screen *screen)
+{
+	int width = screen->options->width == 0 ? BAR_MOST :
+	    (screen->options->width - 8) / (int)TIMINGS - 8;
+
+	return width < 4 ? 4 : width > BAR_MOST ? BAR_MOST : width;
+}
+
+/* That share of them took no longer. */
+static void
+put_quantile(struct screen *screen, const struct times *times,
+    const char *name, double share)
+{
+	char bound[TIMINGS][16];
+	int width = bar_width(screen) + 6;
+
+	for (size_t i = 0; i < TIMINGS; i++) {
+		double sum = 0;
+
+		snprintf(bound[i], sizeof(bound[i]), "-");
+		for (unsigned class = 0; class < CLASSES &&
+		    sum < share * times->all[i]; class++) {
+			sum += times->count[i][class];
+			format_bound(class, bound[i]);
+		}
+	}
+	put_line(screen, PLAIN, "%-8s %-*s  %-*s  %s", name, width, bound[0],
+	    width, bound[1], bound[2]);
+}
+
+static void
+put_class(struct screen *screen, const struct times *times, unsigned class)
+{
+	char name[16], count[TIMINGS][8];
+	char bar[TIMINGS][BAR_MOST + 1];
+	int width = bar_width(screen);
+
+	for (size_t i = 0; i < TIMINGS; i++) {
+		double here = times->count[i][class];
+		int full = times->all[i] == 0 ? 0 :
+		    (int)(here / times->all[i] * width + 0.5);
+
+		/* Few are not none: what is rare is what one looks for. */
+		if (full == 0 && here > 0)
+			full = 1;
+		memset(bar[i], '#', (size_t)full);
+		bar[i][full] = '\0';
+		top_short_number(here, count[i]);
+	}
+	format_bound(class, name);
+	put_line(screen, PLAIN, "%-8s %5s %-*s  %5s %-*s  %5s %s", name,
+	    count[0], width, bar[0], count[1], width, bar[1], count[2],
+	    bar[2]);
+}
+
+static bool
+is_empty(const struct times *times, unsigned class)
+{
+	for (size_t i = 0; i < TIMINGS; i++)
+		if (times->count[i][class] > 0)
+			return false;
+	return true;
+}
+
+static void
+put_times(struct screen *screen, const struct rates *rates)
+{
+	unsigned first = 0, last = CLASSES;
+	struct times times;
+	int width = bar_width(screen) + 6;
+
+	take_times(rates, &times);
+	put_line(screen, HEADING, "%-8s %-*s  %-*s  %s", "NO MORE", width,
+	    timings[0].heading, width, timings[1].heading,
+	    timings[2].heading);
+	put_quantile(screen, &times, "half", 0.5);
+	put_quantile(screen, &times, "95 %", 0.95);
+	put_quantile(screen, &times, "99 %", 0.99);
+	put_quantile(screen, &times, "all", 1);
+	put_line(screen, PLAIN, "%s", "");
+	put_line(screen, HEADING, "%-8s %-*s  %-*s  %s", "UP TO", width,
+	    timings[0].heading, width, timings[1].heading,
+	    timings[2].heading);
+	while (first < last && is_empty(&times, first))
+		first++;
+	while (last > first && is_empty(&times, last - 1))
+		last--;
+	for (unsigned class = first; class < last; class++)
+		put_class(screen, &times, class);
+}
+
 void
 top_draw(FILE *file, const struct top_sample *now,
     const struct top_sample *before, const struct top_options *options)
@@ -470,6 +650,9 @@ top_draw(FILE *file, const struct top_sample *now,
 		return;
 	case TOP_SERVERS:
 		put_connections(&screen, now->servers, "SERVER");
+		return;
+	case TOP_TIMES:
+		put_times(&screen, &rates);
 		return;
 	default:
 		if (options->height == 0 || options->height >= HIGH)

@@ -14,6 +14,7 @@ enum top_page {
 	TOP_POOLS = 0,
 	TOP_CLIENTS,
 	TOP_SERVERS,
+	TOP_TIMES,		/* how long things take */
 	TOP_PAGES
 };
 
@@ -35,7 +36,7 @@ struct top_options {
 struct top_sample {
 	double		 at;		/* seconds, monotonic */
 	PGresult	*pools, *databases, *workers, *totals, *lists;
-	PGresult	*clients, *servers;
+	PGresult	*clients, *servers, *histograms;
 	char		 version[64];
 };
 

@@ -83,6 +83,7 @@ static const struct {
 	{ "VERSION", "sversion" },
 	{ "WORKERS", "islot ipid sstate iclients iservers qxacts qqueries "
 	    "qcpu_ms irestarts iuptime" },
+	{ "HISTOGRAMS", "sdatabase suser stiming qat_most_us qcount" },
 };
 
 static void

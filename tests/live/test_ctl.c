@@ -291,6 +291,8 @@ START_TEST(top_prints_where_there_is_no_terminal)
 	ck_outcome(outcome, 0, "transactions/s");
 	ck_outcome(ctl("top", "-b", "-n", "1", "--page", "servers"), 0,
 	    "SERVER ");
+	ck_outcome(ctl("top", "-b", "-n", "1", "--page", "times"), 0,
+	    "UP TO ");
 }
 END_TEST
 

@@ -77,6 +77,12 @@ class Test:
     def rates_move(self):
         top = self.top(200, 50)
         load = self.scene.start_load(2)
+        times = self.top(80, 24, "--page", "times")
+        self.wait_for_line(times, r"^half .* [um]s +[0-9.]+ [um]s")
+        self.wait_for_line(times, r"^[0-9.]+ [um]s .* [0-9.]+k? #+ ")
+        assert times.text()[-1].endswith("q quit"), times.text()
+        times.type("q")
+        assert times.end() == 0
         self.wait_for_line(top, r"[1-9][0-9.]*[kM]? transactions/s")
         self.wait_for_line(top, r"^shop +[1-9][0-9.]*[kM]? +[1-9]")
         # There is room for the whole name, and for the bar.
@@ -95,6 +101,9 @@ class Test:
         self.wait_for_line(top, "^CLIENT +DATABASE")
         top.type("s")
         self.wait_for_line(top, "^SERVER +DATABASE")
+        top.type("t")
+        self.wait_for_line(top, "^half +[0-9-]")
+        top.type("s")
         top.resize(80, 24)
         self.wait_for_line(top, "ADDRESS +WAIT S SINCE$")
         self.wait_for_line(top, r" \d\d:\d\d:\d\d$")

@@ -131,6 +131,8 @@ static const struct {
 	{ "SHOW DNS_ZONES", "zonename=s serial=q count=i ", 3 },
 	{ "SHOW WORKERS", "slot=i pid=i state=s clients=i servers=i xacts=q "
 	    "queries=q cpu_ms=q restarts=i uptime=i ", 10 },
+	{ "SHOW HISTOGRAMS", "database=s user=s timing=s at_most_us=q "
+	    "count=q ", 5 },
 };
 
 static char
@@ -695,6 +697,33 @@ count(const char *database, const char *user, uint32_t worker,
 		stats_add(row, (enum stat_counter)stat, amount + (unsigned)stat);
 }
 
+START_TEST(how_long_things_took_is_summed_over_workers)
+{
+	uint32_t pool = pools_make(world.segment, "zoo", "joe", false);
+
+	for (uint32_t worker = 0; worker < 2; worker++)
+		stats_time(stats_of(world.segment, worker, pool),
+		    TIMING_query, STAT_query_time, 100);
+	stats_time(stats_of(world.segment, 0, pool), TIMING_query,
+	    STAT_query_time, 64);
+	stats_time(stats_of(world.segment, 1, pool), TIMING_transaction,
+	    STAT_xact_time, 100 * USEC_PER_SEC);
+
+	world_query(&world, "SHOW HISTOGRAMS");
+	ck_assert_uint_eq(world.rows, 3);
+	ck_cell(0, "database", "zoo");
+	ck_cell(0, "user", "joe");
+	ck_cell(0, "timing", "query");
+	ck_cell(0, "at_most_us", "64");
+	ck_cell(0, "count", "1");
+	ck_cell(1, "at_most_us", "128");
+	ck_cell(1, "count", "2");
+	ck_cell(2, "timing", "transaction");
+	ck_cell(2, "at_most_us", NULL);
+	ck_cell(2, "count", "1");
+}
+END_TEST
+
 START_TEST(statistics_are_summed_over_workers_and_pools)
 {
 	count("zoo", "joe", 0, 100);
@@ -897,6 +926,7 @@ main(void)
 	tcase_add_test(tests, lists_count_everything_in_the_usual_order);
 	tcase_add_test(tests,
 	    host_names_have_their_addresses_and_the_time_left);
+	tcase_add_test(tests, how_long_things_took_is_summed_over_workers);
 	tcase_add_test(tests, statistics_are_summed_over_workers_and_pools);
 	tcase_add_test(tests, averages_go_back_to_the_older_snapshot);
 	tcase_add_test(tests, the_state_follows_pause);

@@ -131,6 +131,48 @@ START_TEST(clients_have_a_page)
 }
 END_TEST
 
+#define HISTOGRAMS "timing:t at_most_us:i count:i"
+
+/* Two pools with queries of 100 us, and what came since, 2 ms and a minute. */
+START_TEST(times_are_those_between_two_looks)
+{
+	struct top_options options = { .page = TOP_TIMES, .width = 80 };
+	char *text;
+
+	before.histograms = made_rows(HISTOGRAMS, "query 128 500",
+	    "query 128 400", NULL);
+	now.histograms = made_rows(HISTOGRAMS, "query 128 590",
+	    "query 128 400", "query 2048 9", "query - 1", "wait 64 5", NULL);
+	text = drawn(NULL, &options);
+	ck_has(text, "\n128 us       0                     990 ");
+	free(text);
+	text = drawn(&before, &options);
+	ck_has(text, "\nNO MORE  WAIT                    QUERY      ");
+	ck_has(text, "\nhalf     64 us                   128 us     ");
+	ck_has(text, "\n95 %     64 us                   2.05 ms    ");
+	ck_has(text, "\nall      64 us                   longer     ");
+	ck_has(text, "\n64 us        5 ################      0      ");
+	ck_has(text, "\n128 us       0                      90 ############## ");
+	ck_has(text, "\n2.05 ms      0                       9 # ");
+	ck_has(text, "\nlonger       0                       1 # ");
+	free(text);
+}
+END_TEST
+
+START_TEST(where_nothing_happened_no_times_are_known)
+{
+	struct top_options options = { .page = TOP_TIMES, .width = 80 };
+	char *text;
+
+	before.histograms = made_rows(HISTOGRAMS, "query 128 500", NULL);
+	now.histograms = made_rows(HISTOGRAMS, "query 128 500", NULL);
+	text = drawn(&before, &options);
+	ck_has(text, "\nhalf     -                       -          ");
+	ck_assert_ptr_null(strstr(text, "128 us"));
+	free(text);
+}
+END_TEST
+
 /* Columns count characters, and none is cut in two. */
 START_TEST(names_are_as_wide_as_they_show)
 {
@@ -229,6 +271,8 @@ main(void)
 	tcase_add_test(tests,
 	    who_waits_most_is_first_unless_names_are_asked_for);
 	tcase_add_test(tests, clients_have_a_page);
+	tcase_add_test(tests, times_are_those_between_two_looks);
+	tcase_add_test(tests, where_nothing_happened_no_times_are_known);
 	tcase_add_test(tests, names_are_as_wide_as_they_show);
 	tcase_add_test(tests, it_fits_the_screen);
 	tcase_add_loop_test(tests, a_screen_shows_what_it_has_room_for, 0,
