@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +162,10 @@ complete(struct pooler *pooler)
 	    pooler_children(pooler, children, 128) >= pooler->workers;
 }
 
+/*
+ * One is accepted, and is gone again when this returns: as long as it is
+ * there it counts as a client, and has a descriptor.
+ */
 static bool
 takes_connections(int port)
 {
@@ -170,8 +175,10 @@ takes_connections(int port)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
 	bool yes = connect(fd, (struct sockaddr *)&address,
-	    sizeof(address)) == 0;
+	    sizeof(address)) == 0 && shutdown(fd, SHUT_WR) == 0 &&
+	    poll(&poller, 1, (int)patience_ms()) == 1;
 
 	close(fd);
 	return yes;
@@ -201,8 +208,8 @@ pooler_launch(struct pooler *pooler)
 	pooler->running = true;
 	cluster_adopt(&world.cluster, pooler->pid);
 	/* The TCP port may be open before the rest is there. */
-	while (!takes_connections(pooler->port) ||
-	    !pooler_logged(pooler, "process up:") || !complete(pooler)) {
+	while (!pooler_logged(pooler, "process up:") || !complete(pooler) ||
+	    !takes_connections(pooler->port)) {
 		ck_assert_msg(process_alive(pooler->pid),
 		    "the pooler did not start:\n%s", pooler_log(pooler));
 		ck_assert_msg(now_ms() < end,
