@@ -891,8 +891,7 @@ END_TEST
 START_TEST(a_check_query_that_fails_hurts_no_client)
 {
 	struct pooler *pooler = pool_of(1, "server_check_delay = 0\n"
-	    "server_check_query = select current_setting('no.such')\n"
-	    "query_wait_timeout = 3\n");
+	    "server_check_query = select current_setting('no.such')\n");
 	PGconn *client = connect_client(pooler);
 
 	/* A new server need not pass the check, one in use once must. */

@@ -280,17 +280,28 @@ START_TEST(values_that_mean_no_are_no)
 }
 END_TEST
 
+/* They come when both are at it: what takes long before does not count. */
 START_TEST(no_time_limit_of_queries_ends_it)
 {
-	struct pooler *pooler = start("query_timeout = 1\n"
-	    "transaction_timeout = 2\nidle_transaction_timeout = 1\n"
-	    "client_idle_timeout = 2\n");
+	struct pooler *pooler = start("");
+	PGconn *console = connect_console(pooler), *direct = world_direct();
 	PGconn *client = connect_replication(pooler, "");
 	PGconn *plain = connect_as(pooler, "user=postgres dbname=shop");
+	PGresult *result;
 
+	ck_assert_int_eq(PQsendQuery(plain, "select pg_sleep(600)"), 1);
+	await_sleepers(direct, 1);
 	ck_assert_int_eq(PQsendQuery(client, "select pg_sleep(3)"), 1);
-	ck_query_fails(plain, "select pg_sleep(30)", "57014",
+	ck_query_ok(console, "SET client_idle_timeout = 2");
+	ck_query_ok(console, "SET idle_transaction_timeout = 1");
+	ck_query_ok(console, "SET transaction_timeout = 2");
+	ck_query_ok(console, "SET query_timeout = 1");
+	result = PQgetResult(plain);
+	ck_assert_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE),
+	    "57014");
+	ck_assert_str_eq(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
 	    "query timeout");
+	PQclear(result);
 	ck_finish_ok(client);
 	ck_query_value(client, "select 1", "1");
 }

@@ -3,7 +3,8 @@
  * words, and who is not.
  *
  * Nothing here measures time: limits are small, and what must happen is
- * awaited with patience.
+ * awaited with patience.  Where something has to happen before, the limit
+ * comes when it has, by SET or RELOAD.
  */
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -106,6 +107,21 @@ run(int client, const char *sql)
 	fake_client_expect(client, 'Z', NULL);
 }
 
+/* "used" is one that rests for longer than server_check_delay. */
+static void
+await_rest(PGconn *console)
+{
+	wait_until(show_count(console, "SERVERS", "state", "idle") +
+	    show_count(console, "SERVERS", "state", "used") == 1);
+}
+
+/* For all that are there, at once. */
+static void
+set_limit(PGconn *console, const char *name, int seconds)
+{
+	ck_query_ok(console, text("SET %s = %d", name, seconds));
+}
+
 /* --- waiting ------------------------------------------------------------- */
 
 static const struct {
@@ -125,14 +141,17 @@ START_TEST(who_waits_for_too_long_is_ended)
 	    .databases = text("shop = %s pool_size=1 %s", world_place(),
 	    waits[_i].database));
 	struct spread waiters = { .count = 0 };
+	PGconn *console = connect_console(pooler);
 	int holder = login(pooler, "app");
 
+	await_rest(console);
 	run(holder, "begin");
 	spread_out(&waiters, pooler, "app");
 	all_ask(&waiters, "select 1");
 	all_end(&waiters, "53300", "query_wait_timeout");
 	run(holder, "commit");
 	close(holder);
+	await_rest(console);
 	ck_login_ok(pooler, "user=app dbname=shop");
 }
 END_TEST
@@ -208,14 +227,17 @@ END_TEST
 START_TEST(a_query_that_waits_for_longer_than_it_may_run_is_ended)
 {
 	struct pooler *pooler = pooler_start(.workers = WORKERS, .settings =
-	    "default_pool_size = 1\nquery_timeout = 1\n");
+	    "default_pool_size = 1\n");
 	struct spread waiters = { .count = 0 };
+	PGconn *console = connect_console(pooler);
 	int holder = login(pooler, "app");
 
 	run(holder, "begin");
 	spread_out(&waiters, pooler, "app");
 	all_ask(&waiters, "select 1");
+	set_limit(console, "query_timeout", 1);
 	all_end(&waiters, "57014", "query_timeout");
+	set_limit(console, "query_timeout", 0);
 	run(holder, "commit");
 	close(holder);
 }
@@ -238,41 +260,50 @@ END_TEST
 
 /* --- with a server ------------------------------------------------------- */
 
-/*
- * Each with a limit for all, and for one user alone; longer where it must not
- * be over before all have got so far, also on a busy machine.
- */
+/* Each with a limit for all, and for one user alone. */
 static const struct {
 	const char	*name, *query, *sqlstate, *words;
-	int		 seconds;
 	bool		 answers;	/* the query does */
 } limits[] = {
 	{ "query_timeout", "select pg_sleep(600)", "57014", "query timeout",
-	    1, false },
+	    false },
 	{ "idle_transaction_timeout", "begin", "25P03",
-	    "idle transaction timeout", 1, true },
+	    "idle transaction timeout", true },
 	{ "transaction_timeout", "begin; select pg_sleep(600)", "25P04",
-	    "transaction timeout", 1, false },
-	{ "transaction_timeout", "begin", "25P04", "transaction timeout", 4,
+	    "transaction timeout", false },
+	{ "transaction_timeout", "begin", "25P04", "transaction timeout",
 	    true },
 	{ "client_idle_timeout", "select 1", "57P05", "client_idle_timeout",
-	    6, true },
+	    true },
 };
+
+/* They have their answers, or PostgreSQL has their queries, and no others. */
+static void
+ask_limited(const struct spread *clients, PGconn *direct, int test,
+    unsigned running)
+{
+	all_ask(clients, limits[test].query);
+	if (limits[test].answers)
+		all_expect(clients, 'Z');
+	else
+		wait_until(query_number(direct, "select count(*) from "
+		    "pg_stat_activity where state = 'active' and "
+		    "usename <> 'postgres'") == running);
+}
 
 START_TEST(what_lasts_too_long_is_ended_for_all)
 {
-	struct pooler *pooler = pooler_start(.workers = WORKERS,
-	    .settings = text("%s = %d\n", limits[_i].name,
-	    limits[_i].seconds));
+	struct pooler *pooler = pooler_start(.workers = WORKERS);
+	PGconn *console = connect_console(pooler);
 	struct spread clients = { .count = 0 };
 	PGconn *direct = world_direct();
 
 	for (unsigned i = 0; i < 2 * WORKERS; i++)
 		clients.fds[clients.count++] = login(pooler, "app");
-	all_ask(&clients, limits[_i].query);
-	if (limits[_i].answers)
-		all_expect(&clients, 'Z');
+	ask_limited(&clients, direct, _i, clients.count);
+	set_limit(console, limits[_i].name, 1);
 	all_end(&clients, limits[_i].sqlstate, limits[_i].words);
+	set_limit(console, limits[_i].name, 0);
 	ck_query_ok(direct, "select pg_terminate_backend(pid) from "
 	    "pg_stat_activity where query like '%pg_sleep(600)' and "
 	    "usename = 'app'");
@@ -282,9 +313,8 @@ END_TEST
 
 START_TEST(what_lasts_too_long_is_ended_for_one_user_only)
 {
-	struct pooler *pooler = pooler_start(.workers = WORKERS,
-	    .users = text("app = %s=%d", limits[_i].name,
-	    limits[_i].seconds));
+	struct pooler *pooler = pooler_start(.workers = WORKERS);
+	PGconn *console = connect_console(pooler);
 	struct spread clients = { .count = 0 };
 	PGconn *direct = world_direct();
 	int other = login(pooler, "other");
@@ -293,9 +323,10 @@ START_TEST(what_lasts_too_long_is_ended_for_one_user_only)
 	if (limits[_i].answers)
 		fake_client_expect(other, 'Z', NULL);
 	spread_out(&clients, pooler, "app");
-	all_ask(&clients, limits[_i].query);
-	if (limits[_i].answers)
-		all_expect(&clients, 'Z');
+	ask_limited(&clients, direct, _i, clients.count + 1);
+	pooler_rewrite(pooler, &(struct recipe){ .workers = WORKERS,
+	    .users = text("app = %s=1", limits[_i].name) });
+	ck_query_ok(console, "RELOAD");
 	all_end(&clients, limits[_i].sqlstate, limits[_i].words);
 	ck_assert(fake_client_silent(other));
 	ck_query_ok(direct, "select pg_terminate_backend(pid) from "
@@ -336,8 +367,8 @@ END_TEST
 START_TEST(a_login_that_is_not_completed_has_an_end)
 {
 	struct pooler *pooler = pooler_start(.workers = WORKERS, .settings =
-	    "client_login_timeout = 1\nauth_type = plain\n"
-	    "max_client_conn = 200\n");
+	    "auth_type = plain\nmax_client_conn = 200\n");
+	PGconn *console = connect_console(pooler);
 	struct spread silent = { .count = 0 }, unproven = { .count = 0 };
 	struct message message;
 
@@ -349,6 +380,7 @@ START_TEST(a_login_that_is_not_completed_has_an_end)
 		ck_assert(fake_client_read(unproven.fds[i], &message));
 		ck_assert_int_eq(message.type, 'R');
 	}
+	set_limit(console, "client_login_timeout", 1);
 	all_end(&silent, "57014", "client_login_timeout");
 	all_end(&unproven, "57014", "client_login_timeout");
 }
@@ -398,14 +430,6 @@ static const struct {
 	{ "server_idle_timeout = 1\n", "server idle timeout" },
 	{ "server_lifetime = 1\n", "server lifetime over" },
 };
-
-/* "used" is one that rests for longer than server_check_delay. */
-static void
-await_rest(PGconn *console)
-{
-	wait_until(show_count(console, "SERVERS", "state", "idle") +
-	    show_count(console, "SERVERS", "state", "used") == 1);
-}
 
 /* Whichever worker used them last. */
 START_TEST(servers_that_rest_or_live_too_long_are_closed)

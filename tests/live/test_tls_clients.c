@@ -452,7 +452,9 @@ END_TEST
 START_TEST(a_handshake_has_its_time)
 {
 	struct pooler *pooler = pooler_start(.workers = 2,
-	    .settings = settings("require", "client_login_timeout = 1\n"));
+	    .settings = settings("require", ""));
+	PGconn *console = connect_as(pooler, "user=admin dbname=pgbouncer "
+	    "sslmode=require");
 	struct buffer bytes = { 0 };
 	int fd = fake_client_connect(pooler->port);
 	char answer;
@@ -460,6 +462,7 @@ START_TEST(a_handshake_has_its_time)
 	put_ssl_request(&bytes);
 	ck_assert(fake_client_send(fd, &bytes));
 	ck_assert_int_eq(recv(fd, &answer, 1, 0), 1);
+	ck_query_ok(console, "SET client_login_timeout = 1");
 	fake_client_expect_close(fd);
 	pooler_await_log(pooler, "closing because: client_login_timeout");
 	close(fd);
