@@ -53,8 +53,8 @@ ck_children(struct pooler *pooler, bool wanted)
 		wait_until(status_of(pids[i], "NoNewPrivs") == 1);
 		if (wanted)
 			wait_until(status_of(pids[i], "Seccomp") == 2);
-		ck_assert_int_eq(status_of(pids[i], "Seccomp_filters"),
-		    before == -1 ? -1 : before + wanted);
+		wait_until(status_of(pids[i], "Seccomp_filters") ==
+		    (before == -1 ? -1 : before + wanted));
 	}
 }
 
@@ -107,15 +107,17 @@ END_TEST
 START_TEST(a_replacement_is_in_it_too)
 {
 	struct pooler *pooler;
-	pid_t before[CHILDREN_MOST], after[CHILDREN_MOST];
+	pid_t before[CHILDREN_MOST], after[CHILDREN_MOST], helper;
 
 	if (!has_seccomp())
 		return;
 	pooler = start("");
 	ck_assert_uint_eq(pooler_children(pooler, before, CHILDREN_MOST),
 	    WORKERS);
+	helper = pooler_helper(pooler);
 	kill(before[0], SIGKILL);
-	kill(pooler_helper(pooler), SIGKILL);
+	kill(helper, SIGKILL);
+	wait_until(!process_alive(before[0]) && !process_alive(helper));
 	wait_until(pooler_helper(pooler) != 0 && pooler_children(pooler,
 	    after, CHILDREN_MOST) == WORKERS);
 	ck_login_ok(pooler, "user=app dbname=named");

@@ -269,6 +269,7 @@ START_TEST(workers_leave_no_core)
 	ck_assert_uint_eq(pooler_children(pooler, children, 2), 2);
 	ck_leaves_no_core(children[0]);
 	ck_leaves_no_core(children[1]);
+	wait_until(pooler_helper(pooler) != 0);
 	ck_leaves_no_core(pooler_helper(pooler));
 }
 END_TEST

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -206,6 +207,8 @@ START_TEST(passed_sockets_are_all_that_is_listened_on)
 	ck_assert_uint_eq(pooler_children(pooler, workers, 3), 3);
 	for (unsigned i = 0; i < 3; i++)
 		kill(workers[i], SIGKILL);
+	for (unsigned i = 0; i < 3; i++)
+		wait_until(!process_alive(workers[i]));
 	client = connect_to(text("host=127.0.0.1 port=%d user=app "
 	    "dbname=shop", second_port));
 	ck_query_value(client, "select 1", "1");
@@ -219,13 +222,35 @@ START_TEST(passed_sockets_are_all_that_is_listened_on)
 }
 END_TEST
 
+/* Whether a process has a socket of ours; of what is not shown it has none. */
+static bool
+has_socket(pid_t pid, int fd)
+{
+	DIR *directory = opendir(text("/proc/%d/fd", (int)pid));
+	struct dirent *entry;
+	struct stat status;
+	bool found = false;
+
+	ck_assert_int_eq(fstat(fd, &status), 0);
+	while (directory != NULL && !found &&
+	    (entry = readdir(directory)) != NULL) {
+		struct stat other;
+
+		found = fstatat(dirfd(directory), entry->d_name, &other, 0) ==
+		    0 && other.st_dev == status.st_dev &&
+		    other.st_ino == status.st_ino;
+	}
+	if (directory != NULL)
+		closedir(directory);
+	return found;
+}
+
 /* Who comes in a drain waits in the manager's socket for the next of us. */
 START_TEST(a_drain_leaves_the_queue_to_the_next)
 {
 	struct pooler *pooler = pooler_prepare(.workers = 2);
 	int passed[] = { fake_server_listen(pooler->port), -1 };
 	PGconn *client, *late;
-	unsigned before[2];
 	pid_t workers[2];
 
 	wrap_program(1);
@@ -234,12 +259,10 @@ START_TEST(a_drain_leaves_the_queue_to_the_next)
 	client = connect_client(pooler);
 	ck_query_ok(client, "begin");
 	ck_assert_uint_eq(pooler_children(pooler, workers, 2), 2);
-	for (unsigned i = 0; i < 2; i++)
-		before[i] = process_descriptors(workers[i]);
 	kill(pooler->pid, SIGTERM);
 	pooler_await_log(pooler, "waiting for all clients disconnect");
 	for (unsigned i = 0; i < 2; i++)
-		wait_until(process_descriptors(workers[i]) < before[i]);
+		wait_until(!has_socket(workers[i], passed[0]));
 	late = PQconnectStart(login_string(pooler, "user=app dbname=shop"));
 	ck_query_ok(client, "commit");
 	disconnect(client);
@@ -278,7 +301,7 @@ START_TEST(the_journal_gets_priorities_and_no_time)
 {
 	struct pooler *pooler = pooler_prepare(.workers = 2);
 	struct stat status;
-	char *content;
+	char *content, *end;
 
 	ck_assert(file_write(pooler->log, ""));
 	ck_assert_int_eq(stat(pooler->log, &status), 0);
@@ -289,8 +312,9 @@ START_TEST(the_journal_gets_priorities_and_no_time)
 	    "no such database: nowhere");
 	pooler_await_log(pooler, "pooler error: no such database");
 	content = file_read(pooler->log);
-	for (char *line = content; *line != '\0'; line = strchr(line, '\n') +
-	    1)
+	/* What has no end yet is being written. */
+	for (char *line = content; (end = strchr(line, '\n')) != NULL;
+	    line = end + 1)
 		ck_assert_msg(line[0] == '<' && line[2] == '>', "%.80s",
 		    line);
 	ck_assert_ptr_nonnull(strstr(content, "<6>process up: "));
