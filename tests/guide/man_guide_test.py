@@ -251,6 +251,8 @@ def fewer(stage, block):
         ["psql", "-tAc", "SELECT 1", "-U", "app", "shop"],
         env=stage.environment, capture_output=True, text=True,
         check=False).stdout, "PostgreSQL has room again")
+    # Of those that had no room for others not all may have ended.
+    wait_for(lambda: stage.servers() <= 5, "only the pooler's are left")
     bench = stage.bench("-S", "-c", "15", "-t", "200")
     most = 0
     while bench.poll() is None:
