@@ -262,6 +262,7 @@ write_config(const struct console_env *env, struct prometheus *out)
 
 #define GROUPED 4
 
+/* By what is told of them: two samples with the same labels are an error. */
 struct group {
 	const char	*key[GROUPED];	/* database, user, program, state */
 };
@@ -310,12 +311,9 @@ write_clients(const struct console_env *env, struct prometheus *out)
 		return false;
 	groups = calloc(table.rows + 1, sizeof(*groups));
 	for (unsigned row = 0; groups != NULL && row < table.rows; row++)
-		for (unsigned k = 0; k < GROUPED; k++) {
-			const char *text = table_cell(&table, row,
-			    columns[k]);
-
-			groups[row].key[k] = text == NULL ? "" : text;
-		}
+		for (unsigned k = 0; k < GROUPED; k++)
+			groups[row].key[k] = prometheus_label_text(
+			    table_cell(&table, row, columns[k]));
 	prometheus_family(out, "pgbouncer_client_connections",
 	    PROMETHEUS_GAUGE, "Clients by program and state");
 	if (groups != NULL) {

@@ -69,15 +69,21 @@ add_escaped(struct text *text, const char *value)
 	}
 }
 
+const char *
+prometheus_label_text(const char *value)
+{
+	if (value == NULL)
+		return "";
+	return utf8_is_valid(value) ? value : "<invalid>";
+}
+
 void
 prometheus_label(struct prometheus *out, const char *name, const char *value)
 {
 	text_add(&out->text, out->labels++ == 0 ? "{" : ",");
 	text_add(&out->text, name);
 	text_add(&out->text, "=\"");
-	if (value != NULL)
-		add_escaped(&out->text, utf8_is_valid(value) ? value :
-		    "<invalid>");
+	add_escaped(&out->text, prometheus_label_text(value));
 	text_add(&out->text, "\"");
 }
 

@@ -219,6 +219,36 @@ START_TEST(values_are_those_of_show)
 }
 END_TEST
 
+static PGconn *
+connect_as_program(struct pooler *pooler, const char *name)
+{
+	PGconn *conn;
+
+	ck_assert_int_eq(setenv("PGAPPNAME", name, 1), 0);
+	conn = connect_client(pooler);
+	ck_assert_int_eq(unsetenv("PGAPPNAME"), 0);
+	return conn;
+}
+
+/* Two samples with the same labels would spoil the rest for the reader. */
+START_TEST(names_that_are_not_utf8_are_one_group)
+{
+	int port = world_port();
+	struct pooler *pooler = start(port, "");
+	const char *sample = "pgbouncer_client_connections{database=\"shop\","
+	    "user=\"app\",application_name=\"<invalid>\",state=\"idle\"}";
+	const char *body, *first;
+
+	connect_as_program(pooler, "\xff");
+	connect_as_program(pooler, "\xfe");
+	body = http_get(port, "/metrics", "").body;
+	ck_assert_double_eq(metric_value(body, sample), 2);
+	first = strstr(body, sample);
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_null(strstr(first + 1, sample));
+}
+END_TEST
+
 START_TEST(what_is_rare_is_counted_by_reason)
 {
 	int port = world_port();
@@ -605,6 +635,7 @@ main(void)
 	if (pooler_is_pgusher()) {
 		tcase_add_test(tests, every_name_is_there_with_its_type);
 		tcase_add_test(tests, values_are_those_of_show);
+		tcase_add_test(tests, names_that_are_not_utf8_are_one_group);
 		tcase_add_test(tests, what_is_rare_is_counted_by_reason);
 		tcase_add_test(tests,
 		    one_that_dies_is_replaced_and_nothing_else_happens);
