@@ -86,12 +86,14 @@ START_TEST(all_workers_serve)
 {
 	struct pooler *pooler = pooler_start(.workers = 4,
 	    .settings = "default_pool_size = 20\n");
-	struct crowd *crowd = crowd_start(pooler, &(struct crowd_plan){
-	    .clients = 64 });
 	PGconn *console = connect_console(pooler);
+	struct crowd *crowd;
 	struct crowd_result result;
 	PGresult *workers;
 
+	/* One that is not there yet is passed nobody. */
+	wait_until(show_count(console, "WORKERS", "state", "serving") == 4);
+	crowd = crowd_start(pooler, &(struct crowd_plan){ .clients = 64 });
 	crowd_await_progress(crowd, 50);
 	workers = show(console, "WORKERS");
 	ck_assert_int_eq(PQntuples(workers), 4);

@@ -38,6 +38,17 @@ static const char pids_in_postgres[] =
     "select string_agg(pid::text, ',' order by pid) from pg_stat_activity "
     "where usename = 'app'";
 
+/* From then on each has its share of new clients. */
+static void
+await_workers(struct pooler *pooler)
+{
+	PGconn *console = connect_console(pooler);
+
+	wait_until(show_count(console, "WORKERS", "state", "serving") ==
+	    pooler->workers);
+	disconnect(console);
+}
+
 static bool
 file_has(const char *path, const char *words)
 {
@@ -182,6 +193,7 @@ START_TEST(clients_of_other_workers_notice_nothing)
 	pid_t workers[2];
 	unsigned alive = 0;
 
+	await_workers(pooler);
 	for (unsigned i = 0; i < 10; i++) {
 		clients[i] = connect_client(pooler);
 		ck_query_ok(clients[i], "begin");
@@ -207,11 +219,12 @@ START_TEST(waiting_clients_get_what_a_dead_worker_held)
 {
 	struct pooler *pooler = pooler_start(.workers = 4,
 	    .settings = "default_pool_size = 1\n");
-	PGconn *holder = connect_client(pooler), *waiting[12];
-	PGconn *direct = world_direct();
+	PGconn *holder, *waiting[12], *direct = world_direct();
 	pid_t workers[4], victim = 0;
 	unsigned served = 0;
 
+	await_workers(pooler);
+	holder = connect_client(pooler);
 	ck_query_ok(holder, "begin");
 	for (unsigned i = 0; i < 12; i++) {
 		waiting[i] = connect_client(pooler);
