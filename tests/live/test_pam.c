@@ -14,6 +14,7 @@
 #include "live/world.h"
 
 #define NO_PAM "PAM authentication failed"
+#define CONSOLE "user=admin password=right dbname=pgbouncer"
 
 /*
  * The password says what happens: right, wrong, hang, or a crash of the
@@ -168,6 +169,7 @@ hang(struct pooler *pooler)
 START_TEST(one_that_hangs_holds_up_no_other)
 {
 	struct pooler *pooler = start("auth_type = pam\n", 2);
+	PGconn *console;
 	int hanging[6];
 
 	for (unsigned i = 0; i < 6; i++)
@@ -177,9 +179,9 @@ START_TEST(one_that_hangs_holds_up_no_other)
 	for (unsigned i = 0; i < 6; i++)
 		close(hanging[i]);
 	/* Nobody waits for those who have left. */
-	wait_until(show_number(connect_as(pooler,
-	    "user=admin password=right dbname=pgbouncer"), "LISTS", "list",
-	    "login_clients", "items") == 0);
+	console = connect_as(pooler, CONSOLE);
+	wait_until(show_number(console, "LISTS", "list", "login_clients",
+	    "items") == 0);
 }
 END_TEST
 

@@ -386,7 +386,7 @@ END_TEST
 START_TEST(a_query_is_cancelled_behind_it)
 {
 	struct pooler *pooler = start(2, "");
-	PGconn *console = connect_console(pooler);
+	PGconn *console = connect_console(pooler), *direct = world_direct();
 	int fd = begin(pooler, CLIENT, 51000, "app"), other;
 	struct buffer bytes = { 0 };
 	struct message message;
@@ -397,7 +397,7 @@ START_TEST(a_query_is_cancelled_behind_it)
 	fake_client_expect(fd, 'Z', NULL);
 	fake_client_query(fd, "select pg_sleep(60)");
 	wait_until(strcmp(show_value(console, "pools", "database", "shop",
-	    "cl_active"), "1") == 0 && query_number(world_direct(),
+	    "cl_active"), "1") == 0 && query_number(direct,
 	    "select count(*) from pg_stat_activity where state = 'active' "
 	    "and query = 'select pg_sleep(60)'") == 1);
 	other = connect_from(PROXY, pooler->port);
