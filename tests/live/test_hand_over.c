@@ -193,14 +193,18 @@ START_TEST(a_reset_that_is_never_answered_has_an_end)
 {
 	int port = world_port();
 	struct fake_server *server = fake_server_start(port);
-	struct pooler *pooler = fake_pooler(port, "pool_mode = session\n"
-	    "server_connect_timeout = 1\nserver_login_retry = 0.3\n");
+	struct pooler *pooler = fake_pooler(port, "pool_mode = session\n");
 	PGconn *client = connect_client(pooler);
+	PGconn *console = connect_console(pooler);
 
 	fake_server_hold(server, "DISCARD ALL");
 	ck_query_value(client, "select 1", "fake");
 	disconnect(client);
 	await_query(server, "DISCARD ALL", 1);
+	ck_query_ok(console, "SET server_connect_timeout = 1");
+	pooler_await_log(pooler, "closing because: reset query failed");
+	/* The next one may take its time to come. */
+	ck_query_ok(console, "SET server_connect_timeout = DEFAULT");
 	client = connect_client(pooler);
 	ck_query_value(client, "select 1", "fake");
 	fake_server_stop(server);
@@ -211,17 +215,23 @@ START_TEST(a_check_that_is_never_answered_brings_a_new_server)
 {
 	int port = world_port();
 	struct fake_server *server = fake_server_start(port);
-	struct pooler *pooler = fake_pooler(port, "server_check_delay = 0\n"
-	    "server_check_query = are you there\n"
-	    "server_connect_timeout = 1\nserver_login_retry = 0.3\n");
+	struct pooler *pooler = pooler_start(.workers = 2, .databases = text(
+	    "shop = host=127.0.0.1 port=%d pool_size=2", port),
+	    .settings = "server_check_delay = 0\nserver_login_retry = 0.3\n"
+	    "server_check_query = are you there\n");
+	PGconn *other = connect_client(pooler);
 	PGconn *client = connect_client(pooler);
 
-	ck_query_value(client, "select 1", "fake");
+	/* While its server lives nobody is told that a new one fails. */
+	fake_server_hold(server, "select 1");
+	ck_assert(PQsendQuery(other, "select 1"));
+	await_query(server, "select 1", 1);
+	ck_query_value(client, "select 2", "fake");
 	fake_server_hold(server, "are you there");
-	ck_assert(PQsendQuery(client, "select 2"));
-	await_query(server, "are you there", 1);
-	ck_finish_ok(client);
-	ck_assert_uint_ge(fake_server_connections(server), 2);
+	ck_query_ok(connect_console(pooler), "SET server_connect_timeout = 1");
+	ck_query_value(client, "select 3", "fake");
+	ck_assert(pooler_logged(pooler, "closing because: test query failed"));
+	ck_assert_uint_ge(fake_server_connections(server), 3);
 	fake_server_stop(server);
 }
 END_TEST

@@ -338,6 +338,7 @@ END_TEST
 START_TEST(a_name_that_is_not_there_is_said_so)
 {
 	struct pooler *pooler;
+	int client;
 
 	cover_names("127.0.0.1 db.test\n");
 	change_hosts("127.0.0.1 db.test\n");
@@ -345,11 +346,14 @@ START_TEST(a_name_that_is_not_there_is_said_so)
 	    "group: files\n");
 	pooler = pooler_start(.workers = 2, .databases =
 	    "shop = host=nowhere.test", .settings =
-	    "client_login_timeout = 3\nserver_login_retry = 0.4\n");
-	ck_login_fails(pooler, "user=app dbname=shop", "08P01",
-	    "client_login_timeout (server down)");
+	    "server_login_retry = 0.4\n");
+	client = fake_client_begin(pooler->port, "app", "shop");
 	pooler_await_log(pooler, "DNS lookup failed: nowhere.test: result=");
 	pooler_await_log(pooler, "closing because: server DNS lookup failed");
+	ck_query_ok(connect_console(pooler), "SET client_login_timeout = 1");
+	fake_client_expect_error(client, "FATAL", "08P01",
+	    "client_login_timeout (server down)");
+	close(client);
 }
 END_TEST
 

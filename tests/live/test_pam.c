@@ -187,10 +187,11 @@ END_TEST
 
 START_TEST(a_login_may_not_take_longer_than_any_other)
 {
-	struct pooler *pooler = start("auth_type = pam\n"
-	    "client_login_timeout = 1\n", 2);
+	struct pooler *pooler = start("auth_type = pam\n", 2);
+	PGconn *console = connect_as(pooler, CONSOLE);
 	int client = hang(pooler);
 
+	ck_query_ok(console, "SET client_login_timeout = 1");
 	fake_client_expect_error(client, "FATAL", "08P01",
 	    "client_login_timeout");
 	fake_client_expect_close(client);
