@@ -604,6 +604,18 @@ client_note_assignment(struct client *client)
 }
 
 void
+client_note_application_name(struct client *client,
+    const struct parameter_values *values)
+{
+	struct client_row *row = client_row(client);
+	const char *name = parameters_text(client->sessions->parameters,
+	    values, PARAMETER_APPLICATION_NAME);
+
+	snprintf(row->application_name, sizeof(row->application_name),
+	    "%.63s", name != NULL ? name : "");
+}
+
+void
 client_note_welcome(struct client *client)
 {
 	client_note_end_of_wait(client);

@@ -161,6 +161,10 @@ void client_note_request(struct client *client);
 /* Its transaction or query is over: statistics. */
 void client_note_ready(struct client *client, uint8_t status, bool all_done);
 
+/* What it calls itself, for reports. */
+void client_note_application_name(struct client *client,
+    const struct parameter_values *values);
+
 /* Its login is over; what it waited for its pool's first server counts. */
 void client_note_welcome(struct client *client);
 

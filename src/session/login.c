@@ -77,19 +77,6 @@ refuse_database(struct client *client)
 	login_fail(client, text);
 }
 
-void
-login_note_application_name(struct client *client)
-{
-	struct client_row *row = client_row(client);
-	const char *given = parameters_text(client->sessions->parameters,
-	    &client->login->given, PARAMETER_APPLICATION_NAME);
-	const char *name = given == NULL ? "" : given;
-	size_t length = strnlen(name, sizeof(row->application_name) - 1);
-
-	memcpy(row->application_name, name, length);
-	row->application_name[length] = '\0';
-}
-
 /* True: it is counted in its pool, and in the limits of both names. */
 static bool
 enter(struct client *client, const struct config_database *database,
@@ -181,7 +168,7 @@ enter_pool(struct client *client)
 		auth_query_keep(client, login->query,
 		    auth_learnt_keys(login->auth));
 	keep_password(client);
-	login_note_application_name(client);
+	client_note_application_name(client, &client->login->given);
 	if (client->replication != NULL)
 		replication_begin(client);
 	else

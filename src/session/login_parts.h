@@ -66,9 +66,6 @@ void login_begin_auth(struct client *client);
 /* The pooler's own Unix user on the console needs no password. */
 bool login_is_own_console(struct client *client) MUST_CHECK;
 
-/* What it calls itself, for reports. */
-void login_note_application_name(struct client *client);
-
 /* --- login_welcome.c ------------------------------------------------------ */
 
 /* It has proved who it is, and has a pool. */

@@ -333,7 +333,7 @@ login_enter_console(struct client *client)
 	}
 	atomic_store(&client_row(client)->user,
 	    users_make(segment, login->user));
-	login_note_application_name(client);
+	client_note_application_name(client, &login->given);
 	if (!append_granted(login, &reply)) {
 		login_fail(client, "out of memory");
 		return;

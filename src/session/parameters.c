@@ -373,11 +373,12 @@ parameters_respell(const struct parameters *parameters,
 
 void
 parameters_adopt(const struct parameters *parameters,
-    struct parameter_values *want, const struct parameter_values *have)
+    struct parameter_values *want, const struct parameter_values *have,
+    uint32_t told)
 {
 	for (int i = 0; i < parameters->count; i++)
-		if (reports(have, i) || (want->values[i][0] != '\0' &&
-		    have->values[i][0] != '\0'))
+		if (told & UINT32_C(1) << i || (want->values[i][0] != '\0' &&
+		    (reports(have, i) || have->values[i][0] != '\0')))
 			memcpy(want->values[i], have->values[i],
 			    PARAMETER_VALUE_BYTES);
 }

@@ -45,13 +45,14 @@ bool parameters_has_long(const struct parameters *parameters,
     const struct parameter_values *values) MUST_CHECK;
 
 /*
- * A client wants `want`, a server has `have` and has just said so: what the
- * client wants from now on, in PostgreSQL's spelling.  What the client said
- * nothing of, and the server does not report, stays out of it; what is not
- * known of the server stays as it is.
+ * A client wants `want`, a server has `have` and has just said those of which
+ * the bit is in `told`: what the client wants from now on, in PostgreSQL's
+ * spelling.  What the client said nothing of, and the server was not told
+ * for it, stays out of it; what is not known of the server stays as it is.
  */
 void parameters_adopt(const struct parameters *parameters,
-    struct parameter_values *want, const struct parameter_values *have);
+    struct parameter_values *want, const struct parameter_values *have,
+    uint32_t told);
 
 /*
  * A server was told to set what `want` says, and `have` says what it made of

@@ -88,7 +88,8 @@ struct server {
 	bool			 state_looked;	/* there was an answer */
 	bool			 pinned;	/* its client keeps it */
 	bool			 unfit;		/* to be closed when released */
-	bool			 dirty_values;	/* row's digest is old */
+	uint32_t		 told_values;	/* changed, and the row's
+					   digest is old: a bit each */
 	bool			 failed_setup;	/* error outside of a relay, … */
 	bool			 was_cancelled;	/* … a cancel request's */
 	bool			 step_done;	/* its ReadyForQuery was read */

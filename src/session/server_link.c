@@ -321,7 +321,7 @@ learn_parameter(struct server *server, const uint8_t *body, size_t length)
 		return;
 	parameters_put(parameters, values_of(server), index, value);
 	values_of(server)->reported |= UINT32_C(1) << index;
-	server->dirty_values = true;
+	server->told_values |= UINT32_C(1) << index;
 }
 
 static void
@@ -335,22 +335,28 @@ note_application_name(struct server *server)
 	    "%.63s", name != NULL ? name : "");
 }
 
-/* What the server says now is what its client wants from now on. */
+/*
+ * What the server says now is what its client wants from now on.  What it
+ * does not say now, and the client never asked for, somebody else has set.
+ */
 static void
-tell_client(struct server *server)
+tell_client(struct server *server, uint32_t told)
 {
 	struct parameters *parameters = server->sessions->parameters;
 	struct client *client = server->client;
 	struct parameter_values wanted = client->wants->values;
 	struct parameter_set *set;
 
-	parameters_adopt(parameters, &wanted, values_of(server));
+	parameters_adopt(parameters, &wanted, values_of(server), told);
 	parameters_seal(&wanted);
 	set = parameters_share(parameters, &wanted);
 	if (set == NULL)
 		return;
 	parameters_release(parameters, client->wants);
 	client->wants = set;
+	/* Who asks for a secret has other wants meanwhile. */
+	if (client->asking == NULL)
+		client_note_application_name(client, &set->values);
 }
 
 /* The row says what the server has. */
@@ -359,7 +365,7 @@ note_values(struct server *server)
 {
 	struct parameter_values *values = values_of(server);
 
-	server->dirty_values = false;
+	server->told_values = 0;
 	parameters_seal(values);
 	memcpy(server_row(server)->digest, values->digest,
 	    sizeof(values->digest));
@@ -370,6 +376,7 @@ static void
 adopt_values(struct server *server)
 {
 	struct parameter_values *values = values_of(server);
+	uint32_t told = server->told_values;
 	uint8_t meaning[sizeof(values->meaning)];
 
 	memcpy(meaning, values->meaning, sizeof(meaning));
@@ -379,7 +386,7 @@ adopt_values(struct server *server)
 	    values->meaning, sizeof(meaning)) != 0)
 		prepared_note_meaning(server);
 	if (server->client != NULL && server->client->wants != NULL)
-		tell_client(server);
+		tell_client(server, told);
 }
 
 void
@@ -387,7 +394,7 @@ server_note_parameter(struct server *server, const uint8_t *body,
     size_t length)
 {
 	learn_parameter(server, body, length);
-	if (server->dirty_values)
+	if (server->told_values)
 		adopt_values(server);
 }
 
@@ -429,7 +436,7 @@ cancel_before_use(struct server *server, const char *reason)
 static void
 end_check(struct server *server)
 {
-	if (server->dirty_values)
+	if (server->told_values)
 		note_values(server);
 	if (is_cancelled_before_use(server))
 		cancel_before_use(server, "test query failed");
@@ -466,7 +473,7 @@ end_setting(struct server *server)
 static void
 end_rollback(struct server *server)
 {
-	if (server->dirty_values)
+	if (server->told_values)
 		adopt_values(server);
 	if (server->failed_setup || server->status != TRANSACTION_NONE)
 		server_close(server, CLEARING_FAILED);
@@ -478,7 +485,7 @@ static void
 end_reset(struct server *server)
 {
 	server_note_reset(server);
-	if (server->dirty_values)
+	if (server->told_values)
 		adopt_values(server);
 	if (server->failed_setup || server->status != TRANSACTION_NONE)
 		server_close(server, "reset query failed");

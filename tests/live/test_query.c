@@ -733,6 +733,43 @@ START_TEST(tracked_parameters_follow_the_client)
 }
 END_TEST
 
+static unsigned
+called(PGconn *console, const char *name)
+{
+	const char *count = query_value(console, text("select count(*) from "
+	    "clients where database = 'shop' and application_name = '%s'",
+	    name));
+
+	return (unsigned)atoi(count);
+}
+
+/*
+ * A client without a name of its own meets the name of another on a server.
+ * That is not its own by that, not even when it changes something else there.
+ */
+START_TEST(a_name_is_the_clients_that_has_given_it)
+{
+	struct pooler *pooler = pool_of(1, "");
+	PGconn *nameless = connect_as(pooler,
+	    "user=app dbname=shop application_name=''");
+	PGconn *named = connect_client(pooler);
+	PGconn *console = connect_console(pooler);
+
+	ck_query_ok(named, "set application_name = 'reports'");
+	ck_query_ok(nameless, "set timezone = 'Europe/Oslo'");
+	ck_assert_uint_eq(called(console, "reports"), 1);
+	ck_assert_uint_eq(called(console, ""), 1);
+	ck_query_ok(named, "set application_name = 'other'");
+	ck_assert_uint_eq(called(console, "other"), 1);
+	/* Whatever the server has now, it is not what nobody asked for. */
+	ck_query_ok(nameless, "select 1");
+	ck_query_value(nameless, "show application_name", "other");
+	ck_query_ok(named, "reset application_name");
+	ck_assert_uint_eq(called(console, ""), 2);
+	ck_query_value(nameless, "show application_name", "");
+}
+END_TEST
+
 /* Many names that begin with this one: over 127 bytes, and none is there. */
 static const char *
 long_path(const char *name)
@@ -966,7 +1003,8 @@ main(void)
 	tcase_add_loop_test(tests, tracked_parameters_follow_the_client, 0,
 	    pooler_is_pgusher() ? (int)ARRAY_LENGTH(tracked) : 2);
 	if (pooler_is_pgusher()) {
-		tcase_add_test(tests, values_of_any_length_follow_the_client);
+		tcase_add_test(tests, a_name_is_the_clients_that_has_given_it);
+	tcase_add_test(tests, values_of_any_length_follow_the_client);
 		tcase_add_test(tests,
 		    what_transactions_may_do_follows_the_client);
 		tcase_add_test(tests,

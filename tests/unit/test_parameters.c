@@ -290,8 +290,11 @@ START_TEST(a_thousand_spellings_are_not_all_kept)
 }
 END_TEST
 
-/* Of search_path nobody has told it, and it has not asked for it. */
-START_TEST(a_client_takes_over_what_is_reported_or_its_own)
+/*
+ * Of search_path nobody has told it, and it has not asked for it.  What
+ * another client calls itself is reported, but was not said now.
+ */
+START_TEST(a_client_takes_over_what_is_told_or_its_own)
 {
 	put(&want, "TimeZone", "GMT");
 	put(&want, "IntervalStyle", "iso_8601");
@@ -299,12 +302,14 @@ START_TEST(a_client_takes_over_what_is_reported_or_its_own)
 	put(&have, "DateStyle", "ISO, MDY");
 	put(&have, "IntervalStyle", "postgres");
 	put(&have, "search_path", "another_ones");
-	have.reported = 1u << 1 | 1u << 2;
-	parameters_adopt(parameters, &want, &have);
+	put(&have, "application_name", "another_ones");
+	have.reported = 1u << 1 | 1u << 2 | 1u << PARAMETER_APPLICATION_NAME;
+	parameters_adopt(parameters, &want, &have, 1u << 1);
 	ck_assert_str_eq(want.values[1], "ISO, MDY");
 	ck_assert_str_eq(want.values[2], "UTC");
 	ck_assert_str_eq(want.values[5], "postgres");
 	ck_assert_str_eq(want.values[6], "");
+	ck_assert_str_eq(want.values[PARAMETER_APPLICATION_NAME], "");
 }
 END_TEST
 
@@ -572,7 +577,7 @@ main(void)
 	tcase_add_loop_test(tests, a_spelling_is_learned_once, 0,
 	    ARRAY_LENGTH(spellings));
 	tcase_add_test(tests, a_thousand_spellings_are_not_all_kept);
-	tcase_add_test(tests, a_client_takes_over_what_is_reported_or_its_own);
+	tcase_add_test(tests, a_client_takes_over_what_is_told_or_its_own);
 	tcase_add_test(tests, a_clients_own_name_is_no_part_of_the_meaning);
 	tcase_add_test(tests,
 	    equal_values_have_equal_digests_and_others_do_not);
