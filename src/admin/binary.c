@@ -4,8 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "wire/reader.h"
+
+/* PostgreSQL counts from 2000 on. */
+#define SECONDS_TO_2000 INT64_C(946684800)
+#define USEC INT64_C(1000000)
+#define SECONDS_OF_DAY INT64_C(86400)
 
 /* Longest text of a number that is looked at. */
 #define DIGITS_MOST 40
@@ -165,6 +171,61 @@ decode_numeric(const uint8_t *bytes, size_t length, char *text)
 	return reader_done(&reader);
 }
 
+/* False: it is in a year that no text of a report has. */
+static bool
+break_up(int64_t seconds, struct tm *utc_out)
+{
+	time_t moment = (time_t)seconds;
+
+	return gmtime_r(&moment, utc_out) != NULL &&
+	    utc_out->tm_year >= -1900 && utc_out->tm_year <= 9999 - 1900;
+}
+
+static bool
+write_date(int64_t days, char *text)
+{
+	struct tm utc;
+
+	return break_up(days * SECONDS_OF_DAY + SECONDS_TO_2000, &utc) &&
+	    strftime(text, BINARY_TEXT_BYTES, "%Y-%m-%d", &utc) > 0;
+}
+
+/* Reports are in UTC, and texts are compared as they are. */
+static bool
+write_timestamp(int64_t count, char *text)
+{
+	int64_t seconds = count / USEC, usec = count % USEC;
+	struct tm utc;
+	size_t length;
+
+	if (usec < 0) {
+		seconds--;
+		usec += USEC;
+	}
+	if (!break_up(seconds + SECONDS_TO_2000, &utc))
+		return false;
+	length = strftime(text, BINARY_TEXT_BYTES, "%Y-%m-%d %H:%M:%S", &utc);
+	if (usec != 0)
+		length += (size_t)snprintf(text + length,
+		    BINARY_TEXT_BYTES - length, ".%06" PRId64, usec);
+	snprintf(text + length, BINARY_TEXT_BYTES - length, " UTC");
+	return true;
+}
+
+static bool
+decode_moment(uint32_t type, uint64_t value, char *text)
+{
+	bool is_date = type == BINARY_DATE;
+	int64_t count = is_date ? (int32_t)value : (int64_t)value;
+
+	if (count == (is_date ? INT32_MAX : INT64_MAX))
+		return strcpy(text, "infinity") != NULL;
+	if (count == (is_date ? INT32_MIN : INT64_MIN))
+		return strcpy(text, "-infinity") != NULL;
+	return is_date ? write_date(count, text) :
+	    write_timestamp(count, text);
+}
+
 static size_t
 size_of(uint32_t type)
 {
@@ -175,9 +236,12 @@ size_of(uint32_t type)
 		return 2;
 	case BINARY_INT4:
 	case BINARY_FLOAT4:
+	case BINARY_DATE:
 		return 4;
 	case BINARY_INT8:
 	case BINARY_FLOAT8:
+	case BINARY_TIMESTAMP:
+	case BINARY_TIMESTAMPTZ:
 		return 8;
 	default:
 		return 0;
@@ -196,6 +260,10 @@ binary_decode(uint32_t type, const uint8_t *bytes, size_t length,
 		strcpy(text_out, bytes[0] != 0 ? "t" : "f");
 	else if (type == BINARY_FLOAT4 || type == BINARY_FLOAT8)
 		decode_float(bytes, length, text_out);
+	else if (type == BINARY_DATE || type == BINARY_TIMESTAMP ||
+	    type == BINARY_TIMESTAMPTZ)
+		return decode_moment(type, read_number(bytes, length),
+		    text_out);
 	else
 		decode_integer(bytes, length, text_out);
 	return true;

@@ -126,6 +126,7 @@ static const struct {
 	{ "smallint", 21 }, { "int8", 20 }, { "bigint", 20 }, { "text", 25 },
 	{ "varchar", 1043 }, { "float8", 701 }, { "float", 701 },
 	{ "numeric", 1700 }, { "bool", 16 }, { "boolean", 16 },
+	{ "date", 1082 }, { "timestamp", 1114 }, { "timestamptz", 1184 },
 };
 
 static uint32_t

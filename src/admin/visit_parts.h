@@ -28,6 +28,7 @@ struct visit_portal {
 	char		*values_text;		/* all of them */
 	struct sql_value *values;
 	unsigned	 value_count;
+	unsigned	 unreadable;		/* $n; 0: none of them */
 	uint16_t	*formats;		/* of results */
 	unsigned	 format_count;
 	struct buffer	 description;		/* as Describe told it */

@@ -1,5 +1,6 @@
 #include "admin/visit_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,8 +189,10 @@ keep_value(struct visit_portal *portal, size_t *used, unsigned i,
 		copy[length] = '\0';
 		value->length = length;
 	} else {
-		if (!binary_decode(value->type, bytes, length, copy))
+		if (!binary_decode(value->type, bytes, length, copy)) {
+			portal->unreadable = i + 1;
 			return false;
+		}
 		value->length = strlen(copy);
 	}
 	*used += value->length + 1;
@@ -242,6 +245,22 @@ read_bind(struct visit_portal *portal, struct reader *body)
 	return good;
 }
 
+/* Whose fault it is: most likely its type is one that reports have not. */
+static enum console_outcome
+refuse_bind(const struct console_env *env, unsigned unreadable,
+    struct buffer *reply)
+{
+	char text[96];
+
+	if (unreadable == 0)
+		return visit_refuse(env, SQLSTATE_PROTOCOL_VIOLATION, "bind "
+		    "message does not fit the prepared statement", NULL, reply);
+	snprintf(text, sizeof(text), "binary value of parameter $%u is not "
+	    "understood, give it as a text", unreadable);
+	return visit_refuse(env, SQLSTATE_FEATURE_NOT_SUPPORTED, text, NULL,
+	    reply);
+}
+
 enum console_outcome
 visit_take_bind(const struct console_env *env, struct reader body,
     struct buffer *reply)
@@ -273,9 +292,10 @@ visit_take_bind(const struct console_env *env, struct reader body,
 	portal->name = strdup(name);
 	portal->statement = statement;
 	if (portal->name == NULL || !read_bind(portal, &body)) {
+		unsigned unreadable = portal->unreadable;
+
 		visit_free_portal(portal);
-		return visit_refuse(env, SQLSTATE_PROTOCOL_VIOLATION, "bind "
-		    "message does not fit the prepared statement", NULL, reply);
+		return refuse_bind(env, unreadable, reply);
 	}
 	portal->next = visit->portals;
 	visit->portals = portal;

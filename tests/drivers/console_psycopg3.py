@@ -1,4 +1,5 @@
 """psycopg 3: everything goes by the extended protocol as it likes it."""
+import datetime
 import sys
 
 import psycopg
@@ -15,6 +16,19 @@ with psycopg.connect(sys.argv[1]) as conn:
     cur.execute("SELECT count(*), 1.5, NULL, 'x' FROM pgbouncer.reports")
     row = cur.fetchone()
     assert row[0] > 100 and row[1:] == (1.5, None, "x"), row
+    began = datetime.datetime.now(datetime.timezone.utc)
+    for moment, many in ((began - datetime.timedelta(days=1), True),
+                         (began + datetime.timedelta(days=1), False)):
+        for given in (moment, moment.replace(tzinfo=None), moment.date()):
+            row = conn.execute("SELECT count(*) FROM clients WHERE"
+                               " connect_time > %b", (given,)).fetchone()
+            assert (row[0] > 0) == many, (row, given)
+    try:
+        conn.execute("SELECT %b", (b"bytes",))
+        raise SystemExit("no error")
+    except psycopg.errors.FeatureNotSupported as error:
+        assert "$1" in str(error), error
+        conn.rollback()
     for _ in range(8):      # prepares by itself from the fifth on
         rows = conn.execute("SHOW STATE").fetchall()
         assert ("paused", "no") in rows, rows

@@ -57,9 +57,41 @@ START_TEST(numbers_and_truth_come_back)
 }
 END_TEST
 
+/* As SHOW CLIENTS writes connect_time, so that they can be compared. */
+static const struct {
+	uint32_t	 type;
+	const char	*bytes, *text;
+	size_t		 length;
+} moments[] = {
+	{ 1114, "\0\0\0\0\0\0\0\0", "2000-01-01 00:00:00 UTC", 8 },
+	{ 1184, "\0\0\0\0\x00\x0f\x42\x41", "2000-01-01 00:00:01.000001 UTC",
+	    8 },
+	{ 1184, "\xff\xff\xff\xff\xff\xff\xff\xff",
+	    "1999-12-31 23:59:59.999999 UTC", 8 },
+	{ 1184, "\x7f\xff\xff\xff\xff\xff\xff\xff", "infinity", 8 },
+	{ 1184, "\x7f\xff\xff\xff\xff\xff\xff\xfe", NULL, 8 },
+	{ 1114, "\x80\0\0\0\0\0\0\0", "-infinity", 8 },
+	{ 1082, "\0\0\0\x1f", "2000-02-01", 4 },
+	{ 1082, "\x7f\xff\xff\xff", "infinity", 4 },
+	{ 1082, "\x80\0\0\1", NULL, 4 },
+};
+
+START_TEST(moments_are_written_as_in_reports)
+{
+	char text[BINARY_TEXT_BYTES];
+
+	ck_assert(binary_decode(moments[_i].type,
+	    (const uint8_t *)moments[_i].bytes, moments[_i].length, text) ==
+	    (moments[_i].text != NULL));
+	if (moments[_i].text != NULL)
+		ck_assert_str_eq(text, moments[_i].text);
+}
+END_TEST
+
 START_TEST(what_has_another_length_is_refused)
 {
-	static const uint32_t types[] = { 16, 20, 21, 23, 700, 701, 1700 };
+	static const uint32_t types[] = { 16, 20, 21, 23, 700, 701, 1700,
+		1082, 1114, 1184 };
 	const uint8_t bytes[16] = { 0, 5, 0, 0 };
 	char text[BINARY_TEXT_BYTES];
 
@@ -83,6 +115,8 @@ main(void)
 	    ARRAY_LENGTH(cases));
 	tcase_add_loop_test(tests, numbers_and_truth_come_back, 0,
 	    ARRAY_LENGTH(cases));
+	tcase_add_loop_test(tests, moments_are_written_as_in_reports, 0,
+	    (int)ARRAY_LENGTH(moments));
 	tcase_add_test(tests, what_has_another_length_is_refused);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
