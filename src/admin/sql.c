@@ -227,6 +227,33 @@ bind_all(sqlite3_stmt *statement, const struct sql_query *query)
 
 /* --- queries ------------------------------------------------------------- */
 
+static bool
+names_a_catalog(struct sql_span statement)
+{
+	static const char catalog[] = "pg_catalog.";
+
+	return memmem(statement.at, (size_t)(statement.end -
+	    statement.at), catalog, strlen(catalog)) != NULL;
+}
+
+/*
+ * psql's \d and its kin ask PostgreSQL's catalogs in PostgreSQL's language:
+ * which of its words SQLite stumbles over helps nobody.
+ */
+static enum sql_verdict
+refuse_statement(struct sql *sql, struct sql_span statement,
+    struct sql_failure *failure)
+{
+	enum sql_verdict verdict = sql_fail_by_sqlite(sql, failure);
+
+	if (verdict == SQL_FAILED && names_a_catalog(statement))
+		snprintf(failure->detail, sizeof(failure->detail),
+		    "PostgreSQL's catalogs are not here, nor what asks them, "
+		    "as \\d of psql; SELECT * FROM reports lists all reports "
+		    "and their columns, SHOW HELP the commands.");
+	return verdict;
+}
+
 static enum sql_verdict
 prepare(struct sql *sql, const struct sql_query *query,
     sqlite3_stmt **statement_out, struct sql_failure *failure)
@@ -243,7 +270,7 @@ prepare(struct sql *sql, const struct sql_query *query,
 	    (int)buffer_length(&text), statement_out, NULL);
 	buffer_clear(&text);
 	if (result != SQLITE_OK)
-		return sql_fail_by_sqlite(sql, failure);
+		return refuse_statement(sql, query->statement, failure);
 	if (*statement_out == NULL || !sqlite3_stmt_readonly(*statement_out))
 		return sql_fail(failure, SQLSTATE_SYNTAX_ERROR, "not a query");
 	if (!bind_all(*statement_out, query))

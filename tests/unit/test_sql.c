@@ -224,6 +224,26 @@ START_TEST(what_cannot_be_is_refused_with_a_sqlstate)
 }
 END_TEST
 
+/* What psql says for \d and \l, cut short. */
+START_TEST(who_looks_for_catalogs_is_told_where_to_look)
+{
+	static const char *const statements[] = {
+		"SELECT n.nspname FROM pg_catalog.pg_class c WHERE "
+		    "c.relname !~ '^pg_toast'",
+		"SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relname "
+		    "OPERATOR(pg_catalog.~) '^(pools)$' COLLATE "
+		    "pg_catalog.default",
+		"SELECT * FROM pg_catalog.pg_database",
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(statements); i++) {
+		ck_refused(statements[i], i == 2 ? "42P01" : "42601");
+		ck_assert_ptr_nonnull(strstr(world.detail,
+		    "SELECT * FROM reports"));
+	}
+}
+END_TEST
+
 START_TEST(an_unknown_report_is_answered_with_those_there_are)
 {
 	ck_refused("SELECT * FROM nope", "42P01");
@@ -420,6 +440,7 @@ main(void)
 	tcase_add_test(tests, drivers_may_ask_who_and_what_they_talk_to);
 	tcase_add_loop_test(tests, what_cannot_be_is_refused_with_a_sqlstate,
 	    0, ARRAY_LENGTH(refusals));
+	tcase_add_test(tests, who_looks_for_catalogs_is_told_where_to_look);
 	tcase_add_test(tests,
 	    an_unknown_report_is_answered_with_those_there_are);
 	tcase_add_test(tests, only_admins_see_what_show_would_not_show);
