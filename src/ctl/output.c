@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 /* Types whose text is a JSON number (pg_type.dat); NaN is none. */
 enum {
 	TYPE_BOOL = 16,
@@ -32,13 +34,22 @@ is_number_type(Oid type)
 	}
 }
 
+/* Bytes of what shows as one character; what is none shows as '?'. */
+static unsigned
+step(const char *text)
+{
+	unsigned length = utf8_length(text);
+
+	return length > 0 ? length : 1;
+}
+
 int
 output_width(const char *text)
 {
 	int width = 0;
 
-	for (; *text != '\0'; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
+	for (; *text != '\0'; text += step(text))
+		width++;
 	return width;
 }
 
@@ -47,18 +58,29 @@ output_cut(const char *text, int characters)
 {
 	size_t length = 0;
 
-	while (text[length] != '\0' && (((unsigned char)text[length] &
-	    0xc0) == 0x80 || characters-- > 0))
-		length++;
+	for (; text[length] != '\0' && characters > 0; characters--)
+		length += step(text + length);
 	return length;
+}
+
+/* C0, DEL, and C1 (U+0080 to U+009F), which some terminals obey as well. */
+static bool
+is_order(const char *text)
+{
+	unsigned char byte = (unsigned char)text[0];
+
+	return byte < ' ' || byte == 0x7f || (byte == 0xc2 &&
+	    (unsigned char)text[1] < 0xa0);
 }
 
 void
 output_plain(FILE *file, const char *text)
 {
-	for (; *text != '\0'; text++)
-		fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' :
-		    *text, file);
+	for (; *text != '\0'; text += step(text))
+		if (utf8_length(text) == 0 || is_order(text))
+			fputc('?', file);
+		else
+			fwrite(text, 1, step(text), file);
 }
 
 /* --- for people ---------------------------------------------------------- */
@@ -167,15 +189,18 @@ void
 output_json_string(FILE *file, const char *text)
 {
 	fputc('"', file);
-	for (; *text != '\0'; text++) {
+	for (; *text != '\0'; text += step(text)) {
 		unsigned char byte = (unsigned char)*text;
 
 		if (byte == '"' || byte == '\\')
 			fprintf(file, "\\%c", byte);
 		else if (byte < ' ' || byte == 0x7f)
 			fprintf(file, "\\u%04x", byte);
+		else if (utf8_length(text) == 0)
+			/* A client may call itself anything. */
+			fputs("\\ufffd", file);
 		else
-			fputc(byte, file);
+			fwrite(text, 1, step(text), file);
 	}
 	fputc('"', file);
 }

@@ -19,7 +19,10 @@ enum output_format {
 void output_rows(FILE *file, const PGresult *rows,
     enum output_format format);
 
-/* A string of JSON (RFC 8259, section 7), with its quotation marks. */
+/*
+ * A string of JSON (RFC 8259, section 7), with its quotation marks; what is
+ * not UTF-8 is U+FFFD.
+ */
 void output_json_string(FILE *file, const char *text);
 
 /* How wide it shows: characters of UTF-8, not bytes. */
@@ -28,7 +31,10 @@ int output_width(const char *text);
 /* Bytes of its first characters, so many at most. */
 size_t output_cut(const char *text, int characters);
 
-/* Bytes that a terminal would take for an order are shown as '?'. */
+/*
+ * Bytes that a terminal would take for an order, or that are not UTF-8, are
+ * shown as '?'.
+ */
 void output_plain(FILE *file, const char *text);
 
 #endif

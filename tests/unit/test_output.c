@@ -88,6 +88,20 @@ START_TEST(a_terminal_is_not_ordered_about)
 }
 END_TEST
 
+/* Clients call themselves whatever they like. */
+START_TEST(what_is_not_utf8_spoils_nothing)
+{
+	PGresult *evil = made_rows("name:t", "\xff\x80ü\xc3", "\xc2\x9bJ",
+	    NULL);
+
+	ck_printed(OUTPUT_ALIGNED, evil,
+	    " name\n------\n ??ü?\n ?J\n(2 rows)\n");
+	ck_printed(OUTPUT_JSON, evil, "[\n  {\"name\": \"\\ufffd\\ufffdü"
+	    "\\ufffd\"},\n  {\"name\": \"\xc2\x9bJ\"}\n]\n");
+	PQclear(evil);
+}
+END_TEST
+
 /* What is no number in JSON is a string there. */
 START_TEST(odd_numbers_are_strings)
 {
@@ -115,6 +129,7 @@ main(void)
 	tcase_add_test(tests, programs_get_json);
 	tcase_add_test(tests, no_rows_are_a_table_too);
 	tcase_add_test(tests, a_terminal_is_not_ordered_about);
+	tcase_add_test(tests, what_is_not_utf8_spoils_nothing);
 	tcase_add_test(tests, odd_numbers_are_strings);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
