@@ -138,7 +138,7 @@ unsigned session_clients(struct session_world *world,
     enum client_phase phase);
 unsigned session_servers(struct session_world *world,
     enum server_phase phase);
-/* Waits until that many are. */
+/* Waits until that many are, and all that goes along with it is done. */
 void await_clients(struct session_world *world, enum client_phase phase,
     unsigned count);
 void await_servers(struct session_world *world, enum server_phase phase,
