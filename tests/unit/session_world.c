@@ -24,6 +24,7 @@
 #include "pool/repair.h"
 #include "session/client.h"
 #include "session/sessions.h"
+#include "session_clock.h"
 #include "wire/messages.h"
 
 /* Longest that anything may take. */
@@ -32,6 +33,7 @@
 
 struct session_shared {
 	_Atomic unsigned	pings[SESSION_WORKERS];
+	_Atomic usec_t		time;		/* the workers' */
 };
 
 /* --- the child ----------------------------------------------------------- */
@@ -56,7 +58,7 @@ struct side {
 	struct loop		*loop;
 	uint32_t		 slot;
 	uint32_t		 epoch;
-	usec_t			 next_tick;
+	usec_t			 next_tick, next_real_tick;
 	unsigned		 pings;		/* answered in this turn */
 	struct watch		 door, inbox, bell;
 };
@@ -200,6 +202,19 @@ before_sleep(void *context)
 	return (int)(TICK / USEC_PER_MSEC);
 }
 
+/* By both clocks: what it looks after must not stand still as well. */
+static void
+tick(struct side *side)
+{
+	usec_t now = loop_now(side->loop), real = session_clock_real();
+
+	if (now < side->next_tick && real < side->next_real_tick)
+		return;
+	side->next_tick = now + TICK;
+	side->next_real_tick = real + TICK;
+	sessions_tick(side->sessions);
+}
+
 static void
 after_wake(void *context)
 {
@@ -218,10 +233,7 @@ after_wake(void *context)
 		sessions_take_mail(side->sessions, &letter);
 	if (atomic_exchange(&roster->recheck, 0) != 0)
 		sessions_recheck(side->sessions);
-	if (loop_now(side->loop) < side->next_tick)
-		return;
-	side->next_tick = loop_now(side->loop) + TICK;
-	sessions_tick(side->sessions);
+	tick(side);
 }
 
 static void
@@ -248,6 +260,7 @@ run_side(struct session_world *world, unsigned slot)
 	struct error error;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	session_clock_follow(&world->shared->time);
 	close(world->listen_fd);
 	side.loop = loop_create(&hooks, &error);
 	side.sessions = sessions_create(world->segment, world->config,
@@ -332,6 +345,7 @@ session_start_workers(struct session_world *world, unsigned workers,
 	world->shared = mmap(NULL, sizeof(*world->shared), PROT_READ |
 	    PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(world->shared, MAP_FAILED);
+	atomic_store(&world->shared->time, clock_now());
 	open_postgresql(world);
 	configure(world, settings);
 	ck_assert(fdpass_pair(world->questions, &error));
@@ -423,6 +437,14 @@ session_settle(struct session_world *world)
 		for (unsigned j = 0; j < world->segment->size.workers; j++)
 			if (!world->suspended[j])
 				ping(world, j);
+}
+
+void
+session_pass(struct session_world *world, usec_t span)
+{
+	session_settle(world);
+	atomic_fetch_add(&world->shared->time, span);
+	session_settle(world);
 }
 
 void

@@ -6,7 +6,9 @@
  *
  * The segment is shared, so that the test can look at rows.  Everything the
  * test waits for has a time limit; nothing sleeps for luck: session_settle()
- * returns when the child has dealt with all that was sent before.
+ * returns when the child has dealt with all that was sent before.  The
+ * child's time stands still, however long the test or the machine takes, and
+ * goes on by session_pass(): what ends by the clock ends then and only then.
  *
  * Messages are written as text: a letter for each, "(...)" for its body, if
  * it matters; the pooler does not look into most of them.  Z is ready and
@@ -54,6 +56,9 @@ void session_stop(struct session_world *world);
 
 /* All that was sent before is dealt with, by all that are not suspended. */
 void session_settle(struct session_world *world);
+
+/* After all that was sent before so much time goes by, and all notice. */
+void session_pass(struct session_world *world, usec_t span);
 
 /* It stands still when this returns, and has no lock in its hands. */
 void session_suspend(struct session_world *world, unsigned worker);

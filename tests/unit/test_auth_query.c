@@ -544,14 +544,20 @@ START_TEST(the_login_timeout_counts_while_postgresql_thinks)
 {
 	int client, asked;
 
-	session_start(&world, ASKS "client_login_timeout = 1\n"
-	    "server_connect_timeout = 2\n");
+	session_start(&world, ASKS "client_login_timeout = 5\n"
+	    "server_connect_timeout = 10\n");
 	client = connect_as(0, "guest");
 	asked = next_server();
 	expect_question(asked, "guest");
+	session_pass(&world, 4 * USEC_PER_SEC);
+	expect_silence(client);
+	session_pass(&world, 2 * USEC_PER_SEC);
 	expect_refusal(client, "client_login_timeout");
 	/* Nor does the server think for ever. */
+	expect_silence(asked);
+	session_pass(&world, 5 * USEC_PER_SEC);
 	expect_goodbye(asked);
+	close(asked);
 	await_servers(&world, SERVER_FREE, world.segment->size.servers);
 }
 END_TEST
@@ -561,11 +567,15 @@ START_TEST(who_waits_too_long_in_the_queue_is_told_so)
 	int first, second, asked;
 
 	session_start(&world, ASKS "default_pool_size = 1\n"
-	    "query_wait_timeout = 1\n");
+	    "query_wait_timeout = 5\n");
 	first = connect_as(0, "one");
 	asked = next_server();
 	expect_question(asked, "one");
 	second = connect_as(0, "two");
+	await_clients(&world, CLIENT_WAITING, 1);
+	session_pass(&world, 4 * USEC_PER_SEC);
+	expect_silence(second);
+	session_pass(&world, 2 * USEC_PER_SEC);
 	expect_fatal(second, "query_wait_timeout");
 	answer(asked, "one", "1");
 	expect_asked_for_password(first);

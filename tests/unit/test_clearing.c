@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "session/clearing.h"
 #include "session_world.h"
 #include "wire/messages.h"
 
@@ -89,6 +90,15 @@ expect_closed(void)
 {
 	expect_goodbye(server);
 	ck_assert_uint_eq(session_servers(&world, SERVER_IDLE), 0);
+}
+
+static void
+expect_closed_in_time(void)
+{
+	session_settle(&world);
+	ck_assert_uint_eq(session_servers(&world, SERVER_TESTING), 1);
+	session_pass(&world, CLEARING_TIMEOUT);
+	expect_closed();
 }
 
 /* --- it is used again ---------------------------------------------------- */
@@ -441,7 +451,7 @@ START_TEST(a_cancel_that_is_ignored_closes_it_in_time)
 	close(client);
 	close(accept_cancel());
 	send_talk(server, "D");
-	expect_closed();
+	expect_closed_in_time();
 }
 END_TEST
 
@@ -453,9 +463,7 @@ START_TEST(a_cancel_that_does_not_end_closes_it_in_time)
 	close(client);
 	link = accept_cancel();
 	send_talk(server, "CZ");
-	session_settle(&world);
-	ck_assert_uint_eq(session_servers(&world, SERVER_TESTING), 1);
-	expect_closed();
+	expect_closed_in_time();
 	expect_end(link);
 }
 END_TEST
@@ -465,7 +473,7 @@ START_TEST(a_rollback_without_an_answer_closes_it_in_time)
 	pass("Q(begin)", "CZ(T)");
 	close(client);
 	expect_talk(server, "Q(ROLLBACK)");
-	expect_closed();
+	expect_closed_in_time();
 }
 END_TEST
 

@@ -343,7 +343,10 @@ start_timed(const char *settings)
 
 START_TEST(an_idle_client_is_closed_in_time)
 {
-	start_timed("client_idle_timeout = 0.05");
+	start_timed("client_idle_timeout = 5");
+	session_pass(&timed, 4 * USEC_PER_SEC);
+	expect_silence(client);
+	session_pass(&timed, 2 * USEC_PER_SEC);
 	expect_fatal(client, "client_idle_timeout");
 	session_stop(&timed);
 }
@@ -351,9 +354,12 @@ END_TEST
 
 START_TEST(a_query_that_takes_too_long_ends_client_and_server)
 {
-	start_timed("query_timeout = 0.05");
+	start_timed("query_timeout = 5");
 	send_talk(client, "Q");
 	expect_talk(server, "Q");
+	session_pass(&timed, 4 * USEC_PER_SEC);
+	expect_silence(client);
+	session_pass(&timed, 2 * USEC_PER_SEC);
 	expect_fatal(client, "query timeout");
 	expect_goodbye(server);
 	session_stop(&timed);
@@ -362,8 +368,11 @@ END_TEST
 
 START_TEST(an_idle_transaction_is_ended)
 {
-	start_timed("idle_transaction_timeout = 0.05");
+	start_timed("idle_transaction_timeout = 5");
 	begin_work(client);
+	session_pass(&timed, 4 * USEC_PER_SEC);
+	expect_silence(client);
+	session_pass(&timed, 2 * USEC_PER_SEC);
 	expect_fatal(client, "idle transaction timeout");
 	expect_goodbye(server);
 	session_stop(&timed);
@@ -374,10 +383,14 @@ START_TEST(a_long_wait_is_ended)
 {
 	int second;
 
-	start_timed("query_wait_timeout = 0.05\ndefault_pool_size = 1");
+	start_timed("query_wait_timeout = 5\ndefault_pool_size = 1");
 	begin_work(client);
 	second = session_login(&timed, 0);
 	send_talk(second, "Q");
+	await_clients(&timed, CLIENT_WAITING, 1);
+	session_pass(&timed, 4 * USEC_PER_SEC);
+	expect_silence(second);
+	session_pass(&timed, 2 * USEC_PER_SEC);
 	expect_fatal(second, "query_wait_timeout");
 	commit(client);
 	session_stop(&timed);
@@ -388,10 +401,12 @@ START_TEST(a_login_that_takes_too_long_is_ended)
 {
 	int slow;
 
-	/* The first one gets in, on a busy machine as well. */
-	start_timed("client_login_timeout = 1");
+	start_timed("client_login_timeout = 5");
 	slow = session_connect(&timed, 0);
 	send_bytes(slow, "\0\0", 2);
+	session_pass(&timed, 4 * USEC_PER_SEC);
+	expect_silence(slow);
+	session_pass(&timed, 2 * USEC_PER_SEC);
 	expect_fatal(slow, "client_login_timeout");
 	session_stop(&timed);
 }

@@ -484,11 +484,16 @@ START_TEST(while_postgresql_is_down_clients_wait_for_it)
 {
 	int client;
 
-	session_start(&world, "server_login_retry = 0.05\n"
-	    "client_login_timeout = 1");
+	session_start(&world, "server_login_retry = 1\n"
+	    "client_login_timeout = 10");
 	shutdown(world.listen_fd, SHUT_RDWR);
 	client = session_connect(&world, 0);
 	send_startup(client, "u", "db");
+	for (int i = 0; i < 4; i++) {
+		session_pass(&world, 2 * USEC_PER_SEC);
+		await_clients(&world, CLIENT_WELCOME, 1);
+	}
+	session_pass(&world, 3 * USEC_PER_SEC);
 	expect_fatal(client, "client_login_timeout (server down)");
 }
 END_TEST

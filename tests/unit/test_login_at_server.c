@@ -42,6 +42,14 @@ end(void)
 	session_stop(&world);
 }
 
+/* The next attempt, when so much time has gone by since the last one. */
+static int
+accept_after(usec_t span)
+{
+	session_pass(&world, span);
+	return session_accept(&world);
+}
+
 START_TEST(the_startup_packet_says_who_and_where)
 {
 	static const char *const wanted[][2] = { { "user", "u" },
@@ -197,14 +205,15 @@ static const struct {
 /* It is tried again when server_login_retry is over; the client waits. */
 START_TEST(a_server_that_logs_in_wrongly_is_given_up)
 {
-	start("server_login_retry = 0.1");
+	start("server_login_retry = 1");
 	expect_startup(server);
 	send_bytes(server, wrongs[_i].bytes, wrongs[_i].length);
 	shutdown(server, SHUT_WR);
 	session_settle(&world);
 	ck_assert_int_ne(session_pool(&world)->failed_at, 0);
 	close(server);
-	server = session_accept(&world);
+	session_accepts_nothing(&world);
+	server = accept_after(2 * USEC_PER_SEC);
 	expect_startup(server);
 	let_in(server);
 	expect_welcome(client);
@@ -214,11 +223,12 @@ END_TEST
 
 START_TEST(while_postgresql_starts_up_clients_wait)
 {
-	start("server_login_retry = 0.05");
+	start("server_login_retry = 1");
 	expect_startup(server);
 	send_talk(server, "F(57P03=the database system is starting up)");
 	close(server);
-	server = session_accept(&world);
+	session_accepts_nothing(&world);
+	server = accept_after(2 * USEC_PER_SEC);
 	expect_startup(server);
 	let_in(server);
 	expect_welcome(client);
@@ -227,12 +237,14 @@ END_TEST
 
 START_TEST(a_login_that_is_never_answered_is_given_up)
 {
-	/* Long enough for the second one on a busy machine. */
-	start("server_connect_timeout = 1\nserver_login_retry = 0.05");
+	start("server_connect_timeout = 5\nserver_login_retry = 1");
 	expect_startup(server);
+	session_pass(&world, 4 * USEC_PER_SEC);
+	expect_silence(server);
+	session_pass(&world, 2 * USEC_PER_SEC);
 	expect_goodbye(server);
 	close(server);
-	server = session_accept(&world);
+	server = accept_after(2 * USEC_PER_SEC);
 	expect_startup(server);
 	let_in(server);
 	expect_welcome(client);

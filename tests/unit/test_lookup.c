@@ -124,9 +124,10 @@ END_TEST
 
 START_TEST(a_look_up_that_hangs_ends_with_the_attempt)
 {
-	session_start(&world, "server_connect_timeout = 0.05\n" DATABASES);
+	session_start(&world, "server_connect_timeout = 1\n" DATABASES);
 	come(0);
 	session_question(&world, "name");
+	session_pass(&world, 2 * USEC_PER_SEC);
 	await_failure("server DNS lookup failed");
 	await_servers(&world, SERVER_FREE, world.segment->size.servers);
 }
@@ -137,13 +138,15 @@ START_TEST(an_answer_that_comes_late_serves_the_next_attempt)
 	uint32_t host;
 	int client;
 
-	/* Long enough for the next one on a busy machine. */
 	session_start(&world, "server_connect_timeout = 1\n"
-	    "server_login_retry = 0.05\n" DATABASES);
+	    "server_login_retry = 1\n" DATABASES);
 	client = come(0);
 	host = session_question(&world, "name");
+	session_pass(&world, 2 * USEC_PER_SEC);
 	await_failure("server DNS lookup failed");
 	session_answer(&world, 0, host, "name", "127.0.0.1");
+	session_accepts_nothing(&world);
+	session_pass(&world, 2 * USEC_PER_SEC);
 	serve(client);
 }
 END_TEST
@@ -168,18 +171,20 @@ START_TEST(what_leads_elsewhere_now_is_closed_when_released)
 	uint32_t host;
 	int client, server;
 
-	session_start(&world, "dns_max_ttl = 0.1\n" DATABASES);
+	session_start(&world, "dns_max_ttl = 10\n" DATABASES);
 	client = come(0);
 	host = session_question(&world, "name");
 	session_answer(&world, 0, host, "name", "127.0.0.1");
 	server = serve(client);
 	/* The same answer changes nothing. */
+	session_pass(&world, 11 * USEC_PER_SEC);
 	ck_assert_uint_eq(session_question(&world, "name"), host);
 	session_answer(&world, 0, host, "name", "127.0.0.1");
 	session_settle(&world);
 	ck_assert_uint_eq(world.segment->servers[0].close_needed, 0);
 	send_talk(client, "Q");
 	expect_talk(server, "Q");
+	session_pass(&world, 11 * USEC_PER_SEC);
 	ck_assert_uint_eq(session_question(&world, "name"), host);
 	session_answer(&world, 0, host, "name", "127.0.0.2");
 	session_settle(&world);
@@ -196,11 +201,12 @@ START_TEST(an_idle_one_that_leads_elsewhere_is_closed)
 	uint32_t host;
 	int client, server;
 
-	session_start(&world, "dns_max_ttl = 0.1\n" DATABASES);
+	session_start(&world, "dns_max_ttl = 10\n" DATABASES);
 	client = come(0);
 	host = session_question(&world, "name");
 	session_answer(&world, 0, host, "name", "127.0.0.1");
 	server = serve(client);
+	session_pass(&world, 11 * USEC_PER_SEC);
 	session_question(&world, "name");
 	session_answer(&world, 0, host, "name", "127.0.0.2");
 	expect_goodbye(server);
@@ -213,11 +219,12 @@ START_TEST(a_name_that_vanishes_closes_nothing)
 	uint32_t host;
 	int client, server;
 
-	session_start(&world, "dns_max_ttl = 0.1\n" DATABASES);
+	session_start(&world, "dns_max_ttl = 10\n" DATABASES);
 	client = come(0);
 	host = session_question(&world, "name");
 	session_answer(&world, 0, host, "name", "127.0.0.1");
 	server = serve(client);
+	session_pass(&world, 11 * USEC_PER_SEC);
 	session_question(&world, "name");
 	session_answer(&world, 0, host, "name", NULL);
 	session_settle(&world);

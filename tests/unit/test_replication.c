@@ -39,7 +39,7 @@ static void
 begin(void)
 {
 	session_start(&world, "default_pool_size = 1\n"
-	    "client_login_timeout = 1\nserver_connect_timeout = 2");
+	    "client_login_timeout = 1");
 }
 
 static void
@@ -221,7 +221,10 @@ START_TEST(no_more_than_one_idle_server_makes_room)
 	await_servers(&world, SERVER_IDLE, 2);
 	client = come();
 	await_servers(&world, SERVER_CLOSING, 1);
-	/* So many ticks that it is over. */
+	for (int i = 0; i < 5; i++)
+		session_pass(&world, 100 * USEC_PER_MSEC);
+	ck_assert_uint_eq(session_clients(&world, CLIENT_WELCOME), 1);
+	session_pass(&world, 1 * USEC_PER_SEC);
 	await_clients(&world, CLIENT_WELCOME, 0);
 	ck_assert_uint_eq(session_servers(&world, SERVER_IDLE), 1);
 	close(client);
@@ -253,6 +256,7 @@ START_TEST(a_failed_login_is_no_reason_to_close_an_idle_server)
 	await_servers(&world, SERVER_IDLE, 1);
 	client = come();
 	await_clients(&world, CLIENT_WELCOME, 1);
+	session_pass(&world, 2 * USEC_PER_SEC);
 	await_clients(&world, CLIENT_WELCOME, 0);
 	session_query(clients[0], server);
 	close(client);
@@ -268,6 +272,7 @@ START_TEST(where_no_place_is_free_it_waits_no_longer_than_a_login)
 	expect_talk(busy, "Q");
 	client = come();
 	await_clients(&world, CLIENT_WELCOME, 1);
+	session_pass(&world, 2 * USEC_PER_SEC);
 	await_clients(&world, CLIENT_WELCOME, 0);
 	send_talk(busy, "CZ");
 	expect_talk(first, "CZ");

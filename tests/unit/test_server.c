@@ -171,7 +171,7 @@ START_TEST(a_cancel_that_hits_what_comes_first_cancels_the_query)
 	start(_i == 0 ? "default_pool_size = 1" :
 	    "default_pool_size = 1\nserver_check_delay = 0");
 	other = _i == 0 ? login_with("TimeZone", "Asia/Tokyo") : client;
-	usleep(2000);
+	session_pass(&world, 2 * USEC_PER_MSEC);
 	send_talk(other, "Q(select 1)");
 	expect_query(server, _i == 0 ? "SET TimeZone='Asia/Tokyo';" : "");
 	send_talk(server, "E(57014=canceling statement)Z");
@@ -280,7 +280,7 @@ START_TEST(an_idle_server_is_asked_before_its_use)
 {
 	start("default_pool_size = 1\nserver_check_delay = 0\n"
 	    "server_check_query = select 7");
-	usleep(2000);
+	session_pass(&world, 2 * USEC_PER_MSEC);
 	send_talk(client, "Q(mine)");
 	expect_query(server, "select 7");
 	session_settle(&world);
@@ -295,7 +295,7 @@ END_TEST
 START_TEST(the_default_check_is_an_empty_query)
 {
 	start("default_pool_size = 1\nserver_check_delay = 0");
-	usleep(2000);
+	session_pass(&world, 2 * USEC_PER_MSEC);
 	send_talk(client, "Q(mine)");
 	expect_query(server, "");
 	send_talk(server, "IZ");
@@ -309,7 +309,7 @@ END_TEST
 START_TEST(what_a_check_brings_to_light_is_set_right)
 {
 	start("default_pool_size = 1\nserver_check_delay = 0");
-	usleep(2000);
+	session_pass(&world, 2 * USEC_PER_MSEC);
 	send_talk(client, "Q(mine)");
 	expect_query(server, "");
 	send_talk(server, "IS(TimeZone=Asia/Tokyo)Z");
@@ -334,7 +334,7 @@ static const struct {
 START_TEST(a_client_whose_server_fails_the_check_gets_another_one)
 {
 	start("default_pool_size = 1\nserver_check_delay = 0");
-	usleep(2000);
+	session_pass(&world, 2 * USEC_PER_MSEC);
 	send_talk(client, "Q(mine)");
 	expect_query(server, "");
 	if (failures[_i].answer != NULL) {
@@ -415,8 +415,7 @@ START_TEST(a_look_waits_for_a_client_that_does_not_read)
 	send_talk(server, "T");
 	send_bytes(server, no, sizeof(no));
 	send_talk(server, "C(SELECT 1)Z");
-	usleep(2200000);
-	session_settle(&world);
+	session_pass(&world, 3 * USEC_PER_SEC);
 	expect_bytes(narrow, row, length, "the row");
 	session_query(narrow, server);
 	session_query(client, server);
@@ -763,7 +762,10 @@ END_TEST
 
 START_TEST(an_idle_server_is_closed_in_time)
 {
-	start("server_idle_timeout = 0.05");
+	start("server_idle_timeout = 5");
+	session_pass(&world, 4 * USEC_PER_SEC);
+	expect_silence(server);
+	session_pass(&world, 2 * USEC_PER_SEC);
 	expect_talk(server, "X");
 	expect_end(server);
 	close(server);
@@ -780,8 +782,7 @@ START_TEST(an_old_server_is_closed_when_it_comes_back)
 	expect_talk(server, "Q(begin)");
 	send_talk(server, "CZ(T)");
 	expect_talk(client, "CZ(T)");
-	usleep(2100 * 1000);
-	session_settle(&world);
+	session_pass(&world, 3 * USEC_PER_SEC);
 	expect_silence(server);
 	send_talk(client, "Q(commit)");
 	expect_talk(server, "Q(commit)");
@@ -795,7 +796,8 @@ END_TEST
 /* PostgreSQL has it until it hangs up: until then no other is opened. */
 START_TEST(a_goodbye_takes_a_place_until_postgresql_has_hung_up)
 {
-	start("server_idle_timeout = 0.05\ndefault_pool_size = 1");
+	start("server_idle_timeout = 5\ndefault_pool_size = 1");
+	session_pass(&world, 6 * USEC_PER_SEC);
 	expect_talk(server, "X");
 	send_talk(client, "Q(mine)");
 	session_accepts_nothing(&world);
@@ -814,6 +816,7 @@ START_TEST(a_reset_that_is_never_answered_is_given_up)
 	session_query(client, server);
 	close(client);
 	expect_query(server, "DISCARD ALL");
+	session_pass(&world, 2 * USEC_PER_SEC);
 	expect_goodbye(server);
 }
 END_TEST
@@ -822,9 +825,10 @@ START_TEST(a_check_that_is_never_answered_costs_the_client_nothing)
 {
 	start("server_connect_timeout = 1\nserver_check_delay = 0\n"
 	    "default_pool_size = 1");
-	usleep(2000);
+	session_pass(&world, 2 * USEC_PER_MSEC);
 	send_talk(client, "Q(mine)");
 	expect_query(server, "");
+	session_pass(&world, 2 * USEC_PER_SEC);
 	expect_goodbye(server);
 	close(server);
 	server = next_server();

@@ -362,6 +362,7 @@ START_TEST(who_leaves_with_a_server_without_a_descriptor_frees_its_place)
 		sched_yield();
 	close(second);
 	session_resume(&world, 1);
+	session_pass(&world, 1 * USEC_PER_SEC);
 	expect_end(server);
 	close(server);
 	await_servers(&world, SERVER_FREE, world.segment->size.servers);
