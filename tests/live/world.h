@@ -32,10 +32,7 @@ struct world {
 /* Tests have no argument, so this one is global. */
 extern struct world world;
 
-/*
- * A port of 127.0.0.1 that no other test program uses while this process
- * lives; outside of the range that the kernel gives out by itself.
- */
+/* port_claim() of fake/port.h. */
 int world_port(void);
 
 /*

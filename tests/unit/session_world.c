@@ -278,20 +278,36 @@ run_side(struct session_world *world, unsigned slot)
 
 /* --- beginning and end --------------------------------------------------- */
 
+/* A socket that is bound there; port 0 becomes one that was free. */
+static int
+take_port(struct sockaddr_in *address)
+{
+	socklen_t length = sizeof(*address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on,
+	    sizeof(on)), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)address, length), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)address,
+	    &length), 0);
+	return fd;
+}
+
+/*
+ * A port that was asked for by its number stays taken when the socket listens
+ * no longer: one that the kernel chose would be given to somebody else.
+ */
 static void
 open_postgresql(struct session_world *world)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(address);
+	int chosen = take_port(&address);
 
-	world->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_ne(world->listen_fd, -1);
-	ck_assert_int_eq(bind(world->listen_fd, (struct sockaddr *)&address,
-	    length), 0);
+	world->listen_fd = take_port(&address);
 	ck_assert_int_eq(listen(world->listen_fd, 64), 0);
-	ck_assert_int_eq(getsockname(world->listen_fd,
-	    (struct sockaddr *)&address, &length), 0);
+	close(chosen);
 	world->port = ntohs(address.sin_port);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "fake/port.h"
 #include "net/listener.h"
 
 #define MOST 8
@@ -24,20 +25,6 @@ static char path[128];
 static uint16_t port;
 static int log_pipe[2];
 
-/* A port that nobody uses right now. */
-static uint16_t
-find_port(void)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	socklen_t length = sizeof(in);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, length), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &length), 0);
-	close(fd);
-	return ntohs(in.sin_port);
-}
-
 static void
 begin(void)
 {
@@ -46,7 +33,7 @@ begin(void)
 	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	count = 0;
-	port = find_port();
+	port = (uint16_t)port_claim();
 	snprintf(path, sizeof(path), "%s/.s.PGSQL.%u", directory, port);
 	ck_assert_int_eq(pipe(log_pipe), 0);
 	settings.file_fd = log_pipe[1];
@@ -394,6 +381,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tests, 60);	/* a resolver that nobody answers */
 	tcase_add_checked_fixture(tests, begin, end);
 	tcase_add_loop_test(tests, what_a_list_opens, 0,
 	    (int)ARRAY_LENGTH(lists));

@@ -74,8 +74,16 @@ END_TEST
 
 START_TEST(nobody_there_is_an_outcome_as_well)
 {
+	socklen_t length = sizeof(address);
+
+	/* Bound and not listening: nobody else is there either. */
 	close(listener);
-	listener = dup(STDIN_FILENO);
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	address.sin_port = 0;
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, length),
+	    0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address,
+	    &length), 0);
 	if (!try_to_connect(&plain))
 		return;
 	await(here, POLLOUT);

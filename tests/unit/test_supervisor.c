@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "contract/orders.h"
+#include "fake/port.h"
 #include "net/fdpass.h"
 #include "supervisor/supervisor.h"
 
@@ -198,20 +199,6 @@ static char ini[64], logfile[64], socket_path[100], pidfile[64];
 static uint16_t port;
 static pid_t supervisor;
 
-static uint16_t
-find_port(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t length = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address,
-	    &length), 0);
-	close(fd);
-	return ntohs(address.sin_port);
-}
-
 static void
 configure(const char *more)
 {
@@ -340,7 +327,7 @@ begin(void)
 {
 	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	port = find_port();
+	port = (uint16_t)port_claim();
 	snprintf(ini, sizeof(ini), "%s/ini", directory);
 	snprintf(logfile, sizeof(logfile), "%s/log", directory);
 	snprintf(pidfile, sizeof(pidfile), "%s/pid", directory);
