@@ -179,6 +179,11 @@ START_TEST(a_lock_survives_any_number_of_deaths)
 				lock_release(&shared->lock);
 			}
 		}
+		/* Or on a busy machine there may be no fight. */
+		for (int i = 0; round == 0 && i < PROCESSES; i++)
+			while (__atomic_load_n(&shared->turns[i],
+			    __ATOMIC_RELAXED) == 0)
+				usleep(100);
 		usleep(1000 + 37 * (unsigned)round);
 		for (int i = 0; i < PROCESSES; i++) {
 			kill(pids[i], SIGKILL);
@@ -188,8 +193,6 @@ START_TEST(a_lock_survives_any_number_of_deaths)
 		}
 		ck_assert(lock_is_free(&shared->lock));
 	}
-	for (int i = 0; i < PROCESSES; i++)
-		ck_assert_int_gt(shared->turns[i], 0);
 }
 END_TEST
 
