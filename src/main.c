@@ -4,11 +4,13 @@
  */
 #include "build.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/version.h"
@@ -160,6 +162,22 @@ refuse_reboot(const char *name)
 	return 1;
 }
 
+/*
+ * Where standard error is closed, what is opened first would get its number,
+ * and the log.
+ */
+static void
+fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		close(fd);
+}
+
 static void
 choose_early_log(const struct supervisor_options *options)
 {
@@ -183,6 +201,7 @@ main(int argc, char **argv)
 	};
 	struct command_line line;
 
+	fill_standard_descriptors();
 	read_command_line(&line, argc, argv);
 	if (line.reboot)
 		return refuse_reboot(argv[0]);

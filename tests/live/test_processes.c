@@ -964,6 +964,40 @@ START_TEST(the_command_line_is_as_usual)
 }
 END_TEST
 
+static bool
+accepts(int port)
+{
+	return PQping(text("host=127.0.0.1 port=%d", port)) == PQPING_OK;
+}
+
+/* Some ways to start a daemon close all three. */
+START_TEST(the_log_goes_nowhere_without_standard_error)
+{
+	struct pooler *pooler = pooler_prepare(.workers = 1);
+	const char *argv[] = { "/bin/sh", "-c",
+	    "exec \"$0\" \"$1\" <&- >&- 2>&-", pooler_program(),
+	    pooler->ini, NULL };
+	pid_t pid = process_start(&(struct spawn){ .argv = argv,
+	    .output = pooler->log, .death_signal = SIGKILL });
+	char target[64];
+	int status;
+
+	wait_until(accepts(pooler->port));
+	if (can_look_into(pid))
+		for (int fd = 0; fd < 3; fd++) {
+			ssize_t length = readlink(text("/proc/%d/fd/%d",
+			    (int)pid, fd), target, sizeof(target) - 1);
+
+			ck_assert_int_gt(length, 0);
+			target[length] = '\0';
+			ck_assert_str_eq(target, "/dev/null");
+		}
+	kill(pid, SIGQUIT);
+	ck_assert(process_wait(pid, &status));
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(t_checks_the_configuration_and_ends)
 {
 	struct pooler *pooler = pooler_prepare(.workers = 1);
@@ -1152,6 +1186,7 @@ main(void)
 	tests = world_case(suite, "command", 10);
 	tcase_add_loop_test(tests, the_command_line_is_as_usual, 0,
 	    (int)ARRAY_LENGTH(lines));
+	tcase_add_test(tests, the_log_goes_nowhere_without_standard_error);
 	tcase_add_test(tests, t_checks_the_configuration_and_ends);
 	tcase_add_loop_test(tests, a_wrong_configuration_does_not_start, 0,
 	    (int)ARRAY_LENGTH(faults));
