@@ -3,6 +3,7 @@ The status page in Chromium, with a load behind it: its figures move, at rest
 they are those of SHOW, nothing is cut off whatever the window, and it says
 when the pooler is paused or gone.
 """
+import os
 import re
 import signal
 import sys
@@ -179,12 +180,32 @@ class Test:
             is None
         assert EVIL + "/app" in self.drawn()["pools"]
 
+    def exporter(self):
+        """Its process, which is called pgusher/export."""
+        for name in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{name}/stat", encoding="utf-8") as file:
+                    comm, rest = file.read().split("(", 1)[1].rsplit(")", 1)
+            except (OSError, IndexError):
+                continue            # no process, or one that has ended
+            if (comm == "pgusher/export" and
+                    int(rest.split()[1]) == self.scene.pooler.pid):
+                return int(name)
+        raise AssertionError("no exporter")
+
     def it_says_what_is_the_matter(self):
         self.scene.console("PAUSE")
         wait_for(lambda: self.drawn()["state"] == "paused", "paused")
         self.scene.console("RESUME")
         wait_for(lambda: self.drawn()["state"] == "serving", "serving")
         assert self.browser.complaints == [], self.browser.complaints
+        # One that hangs is no better than one that is gone.
+        exporter = self.exporter()
+        os.kill(exporter, signal.SIGSTOP)
+        wait_for(lambda: self.drawn()["state"] == "no answer", "it hangs")
+        assert self.drawn()["stale"]
+        os.kill(exporter, signal.SIGCONT)
+        wait_for(lambda: self.drawn()["state"] == "serving", "it goes on")
         self.scene.stop_pooler()
         wait_for(lambda: self.drawn()["state"] == "no answer", "no answer")
         assert self.drawn()["stale"]
