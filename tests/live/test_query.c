@@ -92,7 +92,11 @@ START_TEST(a_pipeline_of_ten_thousand_is_answered_in_order)
 	ck_assert(PQenterPipelineMode(client));
 	PQsetnonblocking(client, 1);
 	while (got < total) {
+		struct pollfd poller = { .fd = PQsocket(client),
+		    .events = POLLIN };
+		unsigned before = sent;
 		PGresult *result;
+		int unsent;
 
 		while (sent < total && sent < got + 5000) {
 			const char *number = text("%u", sent);
@@ -100,13 +104,17 @@ START_TEST(a_pipeline_of_ten_thousand_is_answered_in_order)
 			ck_assert(PQsendQueryParams(client, "select $1::int",
 			    1, NULL, &number, NULL, NULL, 0));
 			sent++;
-			if (sent == total)
-				ck_assert(PQpipelineSync(client));
 		}
-		ck_assert_int_ge(PQflush(client), 0);
+		if (sent > before)
+			ck_assert(sent == total ? PQpipelineSync(client) :
+			    PQsendFlushRequest(client));
+		unsent = PQflush(client);
+		ck_assert_int_ge(unsent, 0);
+		if (unsent > 0)
+			poller.events |= POLLOUT;
+		ck_assert_msg(poll(&poller, 1, (int)patience_ms()) == 1,
+		    "no answer to query %u", got);
 		ck_assert(PQconsumeInput(client));
-		if (sent < total)
-			PQsendFlushRequest(client);
 		while (got < total && !PQisBusy(client) &&
 		    (result = PQgetResult(client)) != NULL) {
 			ck_assert_int_eq(PQresultStatus(result),
