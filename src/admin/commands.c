@@ -12,6 +12,7 @@
 #include "base/invariant.h"
 #include "base/log.h"
 #include "pool/pool.h"
+#include "shm/hosts.h"
 #include "wire/messages.h"
 
 enum argument {
@@ -262,6 +263,8 @@ run_reconnect(struct run *run)
 		reconnect_one(run->env, run->statement.argument);
 	else
 		return CONSOLE_DONE;
+	/* It is said when a name leads elsewhere, be the answer fresh. */
+	hosts_expire(run->env->segment, run->env->now);
 	segment_proclaim(run->env->segment);
 	return run_done(run, "RECONNECT");
 }

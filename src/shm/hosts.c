@@ -192,6 +192,20 @@ hosts_drop_question(struct segment *segment, uint32_t row)
 	atomic_store(&hosts_row(segment, row)->asked_at, 0);
 }
 
+void
+hosts_expire(struct segment *segment, usec_t now)
+{
+	for (uint32_t row = 0; row < rows_used(segment); row++) {
+		struct host_row *host = &segment->hosts[row];
+		int64_t expires_at = atomic_load(&host->expires_at);
+
+		/* An answer that comes meanwhile is fresh: it stays. */
+		if (expires_at > now)
+			(void)!atomic_compare_exchange_strong(
+			    &host->expires_at, &expires_at, now);
+	}
+}
+
 /* --- answers ------------------------------------------------------------- */
 
 /* What is known to fail of an address stays known if it stays. */

@@ -96,6 +96,9 @@ bool hosts_claim_question(struct segment *segment, uint32_t row, usec_t now)
     MUST_CHECK;
 void hosts_drop_question(struct segment *segment, uint32_t row);
 
+/* All that is known is due now, and is used until the answer is there. */
+void hosts_expire(struct segment *segment, usec_t now);
+
 /* What the helper said. */
 struct host_answer {
 	const char			*name;

@@ -194,6 +194,27 @@ START_TEST(a_name_that_moves_is_followed)
 }
 END_TEST
 
+/* A failover by name, with an answer that is good for an hour. */
+START_TEST(a_reconnect_asks_for_names_again)
+{
+	struct fake_server *other;
+	struct pooler *pooler;
+	PGconn *client;
+
+	cover_names("127.0.0.1 db.test\n");
+	other = fake_server_start_at("127.0.0.2", world.cluster.port);
+	pooler = pooler_start(.workers = 2, .databases = text(
+	    "shop = host=db.test port=%d dbname=postgres",
+	    world.cluster.port), .settings = "dns_max_ttl = 3600\n");
+	client = connect_client(pooler);
+	ck_query_value(client, "select 1", "1");
+	change_hosts("127.0.0.2 db.test\n");
+	ck_query_ok(connect_console(pooler), "RECONNECT shop");
+	wait_until(strcmp(query_value(client, "select 1"), "fake") == 0);
+	fake_server_stop(other);
+}
+END_TEST
+
 /* The first of two addresses refuses: nobody notices. */
 START_TEST(a_name_with_several_addresses_uses_those_that_answer)
 {
@@ -633,6 +654,7 @@ main(void)
 	tests = world_case(suite, "names", 60);
 	if (geteuid() == 0) {
 		tcase_add_test(tests, a_name_that_moves_is_followed);
+		tcase_add_test(tests, a_reconnect_asks_for_names_again);
 		tcase_add_test(tests,
 		    a_name_with_several_addresses_uses_those_that_answer);
 		tcase_add_test(tests, a_resolver_that_hangs_stalls_nobody);

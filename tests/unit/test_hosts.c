@@ -234,6 +234,20 @@ START_TEST(names_in_use_are_refreshed_and_others_are_not)
 }
 END_TEST
 
+/* RECONNECT: asked for now, and used as it is until the answer comes. */
+START_TEST(what_has_expired_is_asked_for_at_once)
+{
+	hosts_expire(segment, NOW);		/* nothing is known yet */
+	store_addresses(1, NOW);
+	ck_assert(!hosts_claim_question(segment, row, NOW + 1));
+	hosts_expire(segment, NOW + 1);
+	ck_assert(hosts_claim_question(segment, row, NOW + 1));
+	ck_assert_uint_eq(chosen(NOW + 1), 1);
+	store_addresses(1, NOW + 2);
+	ck_assert(!hosts_claim_question(segment, row, NOW + ttls.known));
+}
+END_TEST
+
 START_TEST(a_name_that_is_not_there_is_asked_for_again)
 {
 	unsigned number;
@@ -352,6 +366,7 @@ main(void)
 	tcase_add_test(tests, one_asks_for_all);
 	tcase_add_test(tests, a_lost_question_is_asked_again);
 	tcase_add_test(tests, names_in_use_are_refreshed_and_others_are_not);
+	tcase_add_test(tests, what_has_expired_is_asked_for_at_once);
 	tcase_add_test(tests, a_name_that_is_not_there_is_asked_for_again);
 	tcase_add_test(tests, a_failed_look_up_leaves_what_is_known);
 	tcase_add_test(tests,
