@@ -18,10 +18,10 @@ struct member {
 	unsigned		 seed;
 	uint16_t		 port;		/* ours */
 	_Atomic unsigned long long done;
-	unsigned long long	 done_before;	/* the mark */
+	_Atomic unsigned long long done_before;	/* the mark */
 	atomic_bool		 marked;
 	unsigned		 wrong, errors, refused, cut_off, lost;
-	unsigned long long	 longest_turns;
+	_Atomic unsigned long long longest_turns;
 	char			 why[256];
 	uint32_t	 names;		/* bits: prepared on this connection */
 };
@@ -268,22 +268,38 @@ crowd_lost_ports(struct crowd *crowd, const uint16_t **ports_out)
 }
 
 static void
-add_up(const struct member *member, struct crowd_result *result)
+compare(const struct member *member, struct crowd_result *result)
 {
 	unsigned long long done = member->done - member->done_before;
 
-	result->transactions += member->done;
-	result->wrong += member->wrong;
-	result->errors += member->errors;
-	result->refused += member->refused;
-	result->cut_off += member->cut_off;
-	result->lost += member->lost;
 	if (member->longest_turns > result->longest_turns)
 		result->longest_turns = member->longest_turns;
 	if (done < result->least)
 		result->least = done;
 	if (done > result->most)
 		result->most = done;
+}
+
+struct crowd_result
+crowd_compare(struct crowd *crowd)
+{
+	struct crowd_result result = { .least = ~0ull };
+
+	for (unsigned i = 0; i < crowd->plan.clients; i++)
+		compare(&crowd->members[i], &result);
+	return result;
+}
+
+static void
+add_up(const struct member *member, struct crowd_result *result)
+{
+	compare(member, result);
+	result->transactions += member->done;
+	result->wrong += member->wrong;
+	result->errors += member->errors;
+	result->refused += member->refused;
+	result->cut_off += member->cut_off;
+	result->lost += member->lost;
 	if (member->why[0] != '\0')
 		memcpy(result->why, member->why, sizeof(result->why));
 }

@@ -44,6 +44,9 @@ unsigned long long crowd_progress(struct crowd *crowd);
 /* From now on for what is the longest, the least and the most. */
 void crowd_mark(struct crowd *crowd);
 
+/* While it goes on: how they fare since the mark, and nothing else. */
+struct crowd_result crowd_compare(struct crowd *crowd);
+
 /* Returns when every client has done so many more than now, or fails. */
 void crowd_await_progress(struct crowd *crowd, unsigned transactions);
 
