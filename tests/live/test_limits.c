@@ -319,12 +319,15 @@ rush(struct pooler *pooler, PGconn *conns[RUSH], const char *refusal)
 	return in;
 }
 
-/* The next may come. */
+/* The next may come: one after the other they are counted no more. */
 static void
 await_departure(PGconn *console)
 {
 	wait_until(show_number(console, "DATABASES", "name", "shop",
 	    "current_client_connections") == 0);
+	wait_until(show_number(console, "USERS", "name", "app",
+	    "current_client_connections") == 0);
+	wait_until(show_count(console, "CLIENTS", "user", "app") == 0);
 }
 
 static void
