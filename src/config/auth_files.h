@@ -10,9 +10,10 @@
 
 /*
  * Fills in config->hba and config->ident; the files are read only with
- * auth_type hba.  False: the error names file and line.
+ * auth_type hba.  False: the error names file and line, or `culprit_out` the
+ * parameter that is to blame, else NULL.
  */
 bool auth_files_read(struct config *config, struct files *files,
-    struct error *error) MUST_CHECK;
+    const char **culprit_out, struct error *error) MUST_CHECK;
 
 #endif

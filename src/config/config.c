@@ -395,26 +395,44 @@ read_entries(struct load *load, struct error *error)
 	return true;
 }
 
-/* Where auth_file is set; NULL: by SET. */
-static const struct ini_entry *
-auth_file_entry(const struct ini *ini)
+static bool
+is_overridden(const struct load *load, const char *parameter)
+{
+	struct overrides overrides;
+	bool yes;
+
+	overrides_get(load->files, &overrides);
+	yes = overrides_find(&overrides, parameter) != NULL;
+	overrides_free(&overrides);
+	return yes;
+}
+
+/*
+ * What only shows when all is read has its place, too: where the parameter
+ * that asks for it is set, if not by SET.  NULL: the error has one already.
+ */
+static bool
+blame(const struct load *load, const char *parameter, struct error *error)
 {
 	const struct ini_entry *entries;
 	size_t count;
 
-	entries = ini_entries(ini, &count);
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(entries[i].section, "pgbouncer") == 0 &&
-		    strcmp(entries[i].name, "auth_file") == 0)
-			return &entries[i];
-	return NULL;
+	entries = ini_entries(load->ini, &count);
+	if (parameter == NULL || is_overridden(load, parameter))
+		return false;
+	for (size_t i = count; i-- > 0;)
+		if (!entries[i].stale &&
+		    strcmp(entries[i].section, "pgbouncer") == 0 &&
+		    strcmp(entries[i].name, parameter) == 0)
+			return error_prefix(error, "%s:%u",
+			    entries[i].place.file, entries[i].place.line);
+	return false;
 }
 
 static bool
 read_secrets(struct load *load, struct error *error)
 {
 	struct config *config = load->config;
-	const struct ini_entry *entry;
 	const struct file *file;
 
 	if (config->auth_file == NULL || *config->auth_file == '\0' ||
@@ -425,13 +443,18 @@ read_secrets(struct load *load, struct error *error)
 	if (userlist_read(file, load->arena, &config->secrets,
 	    &config->secret_count, error))
 		return true;
-	if (file->error == 0)
-		return false;
-	entry = auth_file_entry(load->ini);
-	if (entry == NULL)
-		return false;
-	return error_prefix(error, "%s:%u", entry->place.file,
-	    entry->place.line);
+	return blame(load, file->error == 0 ? NULL : "auth_file", error);
+}
+
+static bool
+read_other_files(struct load *load, struct error *error)
+{
+	const char *culprit = NULL;
+
+	if (tls_files_read(load->config, load->files, &culprit, error) &&
+	    auth_files_read(load->config, load->files, &culprit, error))
+		return true;
+	return blame(load, culprit, error);
 }
 
 static void
@@ -459,8 +482,9 @@ read_trusted_proxies(struct load *load, struct error *error)
 	if (config->proxy_protocol == 0 || config->trusted_proxies.count > 0)
 		return true;
 	error_set(error, "proxy_protocol needs proxy_protocol_trusted");
-	return error_hint(error, "give the addresses of the load balancers, "
+	error_hint(error, "give the addresses of the load balancers, "
 	    "such as 10.0.0.7");
+	return blame(load, "proxy_protocol", error);
 }
 
 static bool
@@ -471,8 +495,7 @@ load_all(struct load *load, struct error *error)
 	if (load->ini == NULL || !read_params(load, error) ||
 	    !read_trusted_proxies(load, error) ||
 	    !read_entries(load, error) || !read_secrets(load, error) ||
-	    !tls_files_read(load->config, load->files, error) ||
-	    !auth_files_read(load->config, load->files, error))
+	    !read_other_files(load, error))
 		return false;
 	keep_what_has_no_effect(load);
 	return true;

@@ -50,16 +50,19 @@ proof_of_servers(const struct config *config)
 /* --- what they need of each other ---------------------------------------- */
 
 static bool
-check_clients(const struct config *config, struct error *error)
+check_clients(const struct config *config, const char **culprit_out,
+    struct error *error)
 {
 	bool for_cert = config->auth_type == AUTH_TYPE_CERT;
 
+	*culprit_out = "auth_type";
 	if (for_cert && config->client_tls_sslmode != SSLMODE_VERIFY_FULL)
 		return error_set(error, "auth_type=cert requires "
 		    "client_tls_sslmode=SSLMODE_VERIFY_FULL");
 	if (for_cert && !is_set(config->client_tls_ca_file))
 		return error_set(error, "auth_type=cert requires "
 		    "client_tls_ca_file");
+	*culprit_out = "client_tls_sslmode";
 	if (config->client_tls_sslmode == SSLMODE_DISABLE)
 		return true;
 	if (!is_set(config->client_tls_key_file) ||
@@ -75,18 +78,23 @@ check_clients(const struct config *config, struct error *error)
 }
 
 static bool
-check_servers(const struct config *config, struct error *error)
+check_servers(const struct config *config, const char **culprit_out,
+    struct error *error)
 {
 	if (config->server_tls_sslmode == SSLMODE_DISABLE)
 		return true;
+	*culprit_out = "server_tls_sslnegotiation";
 	if (config->server_tls_sslnegotiation == SSLNEGOTIATION_DIRECT &&
 	    config->server_tls_sslmode < SSLMODE_REQUIRE)
 		return error_set(error, "server_tls_sslnegotiation=direct "
 		    "requires server_tls_sslmode=require or stronger");
+	*culprit_out = is_set(config->server_tls_key_file) ?
+	    "server_tls_key_file" : "server_tls_cert_file";
 	if (is_set(config->server_tls_key_file) !=
 	    is_set(config->server_tls_cert_file))
 		return error_set(error, "server_tls_key_file and "
 		    "server_tls_cert_file must be set together");
+	*culprit_out = "server_tls_sslmode";
 	if (config->server_tls_sslmode >= SSLMODE_VERIFY_CA &&
 	    !is_set(config->server_tls_ca_file))
 		return error_set(error, "server_tls_sslmode requires "
@@ -99,7 +107,7 @@ check_servers(const struct config *config, struct error *error)
 struct reading {
 	struct config	*config;
 	struct files	*files;
-	const char	*prefix;
+	const char	**culprit_out;
 	struct error	*error;
 };
 
@@ -111,10 +119,11 @@ read_pem(struct reading *reading, const char *parameter, const char *path,
 
 	if (!is_set(path))
 		return true;
+	*reading->culprit_out = parameter;
 	file = files_read(reading->files, path);
 	if (file->error != 0)
-		return error_set(reading->error, "invalid %s_%s: %s: %s",
-		    reading->prefix, parameter, path, strerror(file->error));
+		return error_set(reading->error, "invalid %s: %s: %s",
+		    parameter, path, strerror(file->error));
 	pem_out->path = path;
 	pem_out->content = arena_copy(reading->config->arena, file->content,
 	    file->length);
@@ -123,13 +132,14 @@ read_pem(struct reading *reading, const char *parameter, const char *path,
 }
 
 static bool
-read_clients(struct config *config, struct files *files, struct error *error)
+read_clients(struct config *config, struct files *files,
+    const char **culprit_out, struct error *error)
 {
-	struct reading reading = { config, files, "client_tls", error };
+	struct reading reading = { config, files, culprit_out, error };
 	struct tls_settings *tls = &config->client_tls;
 
 	*tls = (struct tls_settings){
-		.prefix = reading.prefix,
+		.prefix = "client_tls",
 		.protocols = config->client_tls_protocols,
 		.ciphers = config->client_tls_ciphers,
 		.suites = config->client_tls13_ciphers,
@@ -138,20 +148,23 @@ read_clients(struct config *config, struct files *files, struct error *error)
 		.proof = proof_of_clients(config),
 	};
 	return config->client_tls_sslmode == SSLMODE_DISABLE ||
-	    (read_pem(&reading, "cert_file", config->client_tls_cert_file,
-	    &tls->certificate) && read_pem(&reading, "key_file",
-	    config->client_tls_key_file, &tls->key) && read_pem(&reading,
-	    "ca_file", config->client_tls_ca_file, &tls->authorities));
+	    (read_pem(&reading, "client_tls_cert_file",
+	    config->client_tls_cert_file, &tls->certificate) &&
+	    read_pem(&reading, "client_tls_key_file",
+	    config->client_tls_key_file, &tls->key) &&
+	    read_pem(&reading, "client_tls_ca_file",
+	    config->client_tls_ca_file, &tls->authorities));
 }
 
 static bool
-read_servers(struct config *config, struct files *files, struct error *error)
+read_servers(struct config *config, struct files *files,
+    const char **culprit_out, struct error *error)
 {
-	struct reading reading = { config, files, "server_tls", error };
+	struct reading reading = { config, files, culprit_out, error };
 	struct tls_settings *tls = &config->server_tls;
 
 	*tls = (struct tls_settings){
-		.prefix = reading.prefix,
+		.prefix = "server_tls",
 		.protocols = config->server_tls_protocols,
 		.ciphers = config->server_tls_ciphers,
 		.suites = config->server_tls13_ciphers,
@@ -159,35 +172,42 @@ read_servers(struct config *config, struct files *files, struct error *error)
 		.proof = proof_of_servers(config),
 	};
 	return config->server_tls_sslmode == SSLMODE_DISABLE ||
-	    (read_pem(&reading, "cert_file", config->server_tls_cert_file,
-	    &tls->certificate) && read_pem(&reading, "key_file",
-	    config->server_tls_key_file, &tls->key) && read_pem(&reading,
-	    "ca_file", config->server_tls_ca_file, &tls->authorities));
+	    (read_pem(&reading, "server_tls_cert_file",
+	    config->server_tls_cert_file, &tls->certificate) &&
+	    read_pem(&reading, "server_tls_key_file",
+	    config->server_tls_key_file, &tls->key) &&
+	    read_pem(&reading, "server_tls_ca_file",
+	    config->server_tls_ca_file, &tls->authorities));
 }
 
 static bool
-read_metrics(struct config *config, struct files *files, struct error *error)
+read_metrics(struct config *config, struct files *files,
+    const char **culprit_out, struct error *error)
 {
-	struct reading reading = { config, files, "metrics_tls", error };
+	struct reading reading = { config, files, culprit_out, error };
 	struct tls_settings *tls = &config->metrics_tls;
 
+	*culprit_out = is_set(config->metrics_tls_key_file) ?
+	    "metrics_tls_key_file" : "metrics_tls_cert_file";
 	if (is_set(config->metrics_tls_cert_file) !=
 	    is_set(config->metrics_tls_key_file))
 		return error_set(error, "metrics_tls_cert_file and "
 		    "metrics_tls_key_file must be set together");
-	*tls = (struct tls_settings){ .prefix = reading.prefix,
+	*tls = (struct tls_settings){ .prefix = "metrics_tls",
 	    .protocols = "secure", .ciphers = "default" };
-	return read_pem(&reading, "cert_file", config->metrics_tls_cert_file,
-	    &tls->certificate) && read_pem(&reading, "key_file",
+	return read_pem(&reading, "metrics_tls_cert_file",
+	    config->metrics_tls_cert_file, &tls->certificate) &&
+	    read_pem(&reading, "metrics_tls_key_file",
 	    config->metrics_tls_key_file, &tls->key);
 }
 
 bool
 tls_files_read(struct config *config, struct files *files,
-    struct error *error)
+    const char **culprit_out, struct error *error)
 {
-	return check_clients(config, error) && check_servers(config, error) &&
-	    read_clients(config, files, error) &&
-	    read_servers(config, files, error) &&
-	    read_metrics(config, files, error);
+	return check_clients(config, culprit_out, error) &&
+	    check_servers(config, culprit_out, error) &&
+	    read_clients(config, files, culprit_out, error) &&
+	    read_servers(config, files, culprit_out, error) &&
+	    read_metrics(config, files, culprit_out, error);
 }

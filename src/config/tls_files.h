@@ -13,9 +13,10 @@
 
 /*
  * Fills in config->client_tls and config->server_tls; files are read only
- * where sslmode is not disable.
+ * where sslmode is not disable.  False: `culprit_out` is the parameter that is
+ * to blame.
  */
 bool tls_files_read(struct config *config, struct files *files,
-    struct error *error) MUST_CHECK;
+    const char **culprit_out, struct error *error) MUST_CHECK;
 
 #endif

@@ -474,12 +474,15 @@ END_TEST
 static const struct {
 	const char	*settings, *reason;
 } no_rules[] = {
-	{ "", "auth_type = hba needs auth_hba_file" },
-	{ "auth_hba_file = none\n", "could not open hba config file none: "
-	    "No such file or directory" },
+	{ "", "x.ini:2: auth_type = hba needs auth_hba_file" },
+	{ "auth_hba_file = none\n", "x.ini:3: could not open hba config file "
+	    "none: No such file or directory" },
+	{ "auth_hba_file = good\nauth_hba_file = none\n", "x.ini:4: could not "
+	    "open hba config file none: No such file or directory" },
 	{ "auth_hba_file = hba\n", "hba:2: unknown type: hosts" },
 	{ "auth_hba_file = good\nauth_ident_file = none\n",
-	    "could not open auth_ident_file none: No such file or directory" },
+	    "x.ini:4: could not open auth_ident_file none: No such file or "
+	    "directory" },
 	{ "auth_hba_file = good\nauth_ident_file = hba\n",
 	    "hba:1: broken ident map" },
 	{ "auth_hba_file = certs\n", "certs:1: cert needs "

@@ -105,31 +105,31 @@ END_TEST
 static const struct {
 	const char	*lines, *text;
 } mistakes[] = {
-	{ "client_tls_sslmode = prefer\n", "To allow TLS connections from "
-	    "clients, client_tls_key_file and client_tls_cert_file must be "
-	    "set." },
+	{ "client_tls_sslmode = prefer\n", "x.ini:2: To allow TLS connections "
+	    "from clients, client_tls_key_file and client_tls_cert_file must "
+	    "be set." },
 	{ "client_tls_sslmode = require\nclient_tls_key_file = x.key\n",
-	    "To allow TLS connections from clients, client_tls_key_file and "
-	    "client_tls_cert_file must be set." },
+	    "x.ini:2: To allow TLS connections from clients, "
+	    "client_tls_key_file and client_tls_cert_file must be set." },
 	{ PAIR "client_tls_sslmode = verify-ca\n",
-	    "client_tls_sslmode requires client_tls_ca_file" },
+	    "x.ini:4: client_tls_sslmode requires client_tls_ca_file" },
 	{ PAIR "client_tls_sslmode = verify-ca\nclient_tls_ca_file = x.ca\n"
-	    "auth_type = cert\n", "auth_type=cert requires "
+	    "auth_type = cert\n", "x.ini:6: auth_type=cert requires "
 	    "client_tls_sslmode=SSLMODE_VERIFY_FULL" },
 	{ PAIR "client_tls_sslmode = verify-full\nauth_type = cert\n",
-	    "auth_type=cert requires client_tls_ca_file" },
+	    "x.ini:5: auth_type=cert requires client_tls_ca_file" },
 	{ PAIR "client_tls_sslmode = require\nclient_tls_key_file = nowhere\n",
-	    "invalid client_tls_key_file: nowhere: No such file or "
+	    "x.ini:5: invalid client_tls_key_file: nowhere: No such file or "
 	    "directory" },
-	{ "server_tls_key_file = x.key\n", "server_tls_key_file and "
+	{ "server_tls_key_file = x.key\n", "x.ini:2: server_tls_key_file and "
 	    "server_tls_cert_file must be set together" },
 	{ "server_tls_sslmode = verify-full\n",
-	    "server_tls_sslmode requires server_tls_ca_file" },
+	    "x.ini:2: server_tls_sslmode requires server_tls_ca_file" },
 	{ "server_tls_sslnegotiation = direct\n",
-	    "server_tls_sslnegotiation=direct requires "
+	    "x.ini:2: server_tls_sslnegotiation=direct requires "
 	    "server_tls_sslmode=require or stronger" },
-	{ "server_tls_ca_file = nowhere\n", "invalid server_tls_ca_file: "
-	    "nowhere: No such file or directory" },
+	{ "server_tls_ca_file = nowhere\n", "x.ini:2: invalid "
+	    "server_tls_ca_file: nowhere: No such file or directory" },
 };
 
 START_TEST(what_does_not_fit_is_refused)
