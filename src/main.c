@@ -18,6 +18,7 @@
 #include "exporter/exporter.h"
 #include "helper/helper.h"
 #include "pool/repair.h"
+#include "supervisor/boot.h"
 #include "supervisor/sandbox.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
@@ -131,14 +132,16 @@ read_command_line(struct command_line *line, int argc, char **argv)
 }
 
 static int
-test_configuration(const char *path)
+test_configuration(const struct supervisor_options *options)
 {
+	const char *path = options->config_path;
 	struct files *files = files_live();
 	struct error error;
 	struct config *config = config_load(files, path, &error);
 
 	files_free(files);
-	if (config == NULL || !tls_check(config, &error)) {
+	if (config == NULL || !tls_check(config, &error) ||
+	    !boot_check(config, options, &error)) {
 		config_free(config);
 		fprintf(stderr, "%s\n", error.text);
 		if (error.hint[0] != '\0')
@@ -206,7 +209,7 @@ main(int argc, char **argv)
 	if (line.reboot)
 		return refuse_reboot(argv[0]);
 	if (line.test)
-		return test_configuration(line.options.config_path);
+		return test_configuration(&line.options);
 	choose_early_log(&line.options);
 	return supervisor_run(&line.options, &lives);
 }

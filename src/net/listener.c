@@ -489,6 +489,14 @@ find_group(const char *name, gid_t *gid_out, struct error *error)
 	return true;
 }
 
+bool
+listener_check_group(const char *group, struct error *error)
+{
+	gid_t gid;
+
+	return find_group(group, &gid, error);
+}
+
 /*
  * The mode is set on the socket before it has a name, so there is no moment
  * at which the wrong people may connect, and no path that somebody could

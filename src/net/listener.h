@@ -74,6 +74,9 @@ struct listener_unix {
 bool listener_check_unix(const struct listener_unix *unix_socket,
     struct error *error) MUST_CHECK;
 
+/* Whether there is such a group; NULL and "" are none, and fine. */
+bool listener_check_group(const char *group, struct error *error) MUST_CHECK;
+
 /* Checks as above, removes what a dead process left behind, and listens. */
 bool listener_open_unix(const struct listener_unix *unix_socket,
     struct listener *listener_out, struct error *error) MUST_CHECK;

@@ -131,8 +131,6 @@ detach(struct supervisor *supervisor, struct error *error)
 {
 	if (!supervisor->options->daemon)
 		return true;
-	if (!has_text(supervisor->config->pidfile))
-		return error_set(error, "daemon needs pidfile configured");
 	if (!daemon_detach(&supervisor->ready_fd, error))
 		return false;
 	supervisor->detached = true;
@@ -262,6 +260,19 @@ listen_everywhere(struct supervisor *supervisor, struct error *error)
 }
 
 bool
+boot_check(const struct config *config,
+    const struct supervisor_options *options, struct error *error)
+{
+	const char *user = options->user != NULL ? options->user :
+	    config->user;
+
+	if (options->daemon && !has_text(config->pidfile))
+		return error_set(error, "daemon needs pidfile configured");
+	return privileges_check_user(user, error) &&
+	    listener_check_group(config->unix_socket_group, error);
+}
+
+bool
 boot(struct supervisor *supervisor, struct error *error)
 {
 	supervisor->ready_fd = supervisor->pidfile.fd = -1;
@@ -271,6 +282,7 @@ boot(struct supervisor *supervisor, struct error *error)
 	    !privileges_find(supervisor->config->user, &supervisor->identity,
 	    error) ||
 	    !open_log(supervisor, error) ||
+	    !boot_check(supervisor->config, supervisor->options, error) ||
 	    !is_only_instance(supervisor, error) ||
 	    !detach(supervisor, error))
 		return false;

@@ -8,6 +8,14 @@
 #include "supervisor/parts.h"
 
 /*
+ * What makes it not start, as far as that does not depend on who starts it
+ * and on what else runs and is there at that time.
+ */
+bool boot_check(const struct config *config,
+    const struct supervisor_options *options, struct error *error)
+    MUST_CHECK;
+
+/*
  * False: the error says why there is nothing to supervise.  boot_undo() is
  * due in any case.
  */

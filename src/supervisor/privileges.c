@@ -32,6 +32,15 @@ fill_identity(const char *user, struct identity *identity,
 }
 
 bool
+privileges_check_user(const char *user, struct error *error)
+{
+	struct identity identity;
+
+	return user == NULL || user[0] == '\0' ||
+	    fill_identity(user, &identity, error);
+}
+
+bool
 privileges_find(const char *user, struct identity *identity_out,
     struct error *error)
 {

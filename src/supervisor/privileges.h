@@ -26,6 +26,9 @@ struct identity {
 bool privileges_find(const char *user, struct identity *identity_out,
     struct error *error) MUST_CHECK;
 
+/* Whether there is such a user, whoever we are; NULL and "" are fine. */
+bool privileges_check_user(const char *user, struct error *error) MUST_CHECK;
+
 /* For good, in a child. */
 bool privileges_drop(const struct identity *identity, struct error *error)
     MUST_CHECK;

@@ -1026,6 +1026,29 @@ START_TEST(t_checks_the_configuration_and_ends)
 }
 END_TEST
 
+/* As it would not start. */
+START_TEST(t_knows_the_users_and_groups_of_the_system)
+{
+	struct pooler *pooler = pooler_prepare(.workers = 1,
+	    .settings = "unix_socket_group = no-such-group\n");
+	const char *arguments[] = { "-t", pooler->ini, NULL };
+	const char *another[] = { "-t", "-u", "no-such-user", pooler->ini,
+	    NULL };
+	const char *daemon[] = { "-t", "-d", pooler->ini, NULL };
+
+	ck_assert_int_eq(pooler_run(pooler, arguments), 1);
+	ck_assert(pooler_logged(pooler, "unix_socket_group: there is no group "
+	    "\"no-such-group\""));
+	pooler_rewrite(pooler, &(struct recipe){ .workers = 1 });
+	ck_assert_int_eq(pooler_run(pooler, arguments), 0);
+	ck_assert_int_eq(pooler_run(pooler, another), 1);
+	ck_assert(pooler_logged(pooler,
+	    "could not find user 'no-such-user'"));
+	ck_assert_int_eq(pooler_run(pooler, daemon), 1);
+	ck_assert(pooler_logged(pooler, "daemon needs pidfile configured"));
+}
+END_TEST
+
 static const struct {
 	const char *setting, *words;
 } faults[] = {
@@ -1201,6 +1224,7 @@ main(void)
 	    (int)ARRAY_LENGTH(lines));
 	tcase_add_test(tests, the_log_goes_nowhere_without_standard_error);
 	tcase_add_test(tests, t_checks_the_configuration_and_ends);
+	tcase_add_test(tests, t_knows_the_users_and_groups_of_the_system);
 	tcase_add_loop_test(tests, a_wrong_configuration_does_not_start, 0,
 	    (int)ARRAY_LENGTH(faults));
 	if (geteuid() == 0)
