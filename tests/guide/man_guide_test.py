@@ -391,6 +391,7 @@ PLAN = [
     ("systemctl status", runs), ("pause", restart_postgres),
     ("ALTER ROLE", new_password), ("tar -czf", copy), ("drain", drain),
     ("restart postgresql", postgres_fails), ("wait-close", moves),
+    ("dba reconnect", runs),
     ("restart pgusher", pooler_fails), ("kill -HUP", rotate),
     ("chmod 600", modes), ("openssl req", runs),
     ("client_tls_sslmode", tls), ("pgbench", load),
