@@ -84,6 +84,7 @@ clearing_begin(struct server *server, bool said_goodbye, const char *reason)
 	pool_begin_test(&caller, server->row);
 	server_enter(server, SERVER_CLEARING);
 	server->deadline = caller.now + CLEARING_TIMEOUT;
+	server->cancelled_at = 0;
 	drop_our_answers(server);
 	is_busy = server->outstanding.count > 0;
 	if (!end_batch(server))
@@ -122,20 +123,39 @@ clearing_cancelled(struct server *server, bool delivered)
 {
 	if (server->step != SERVER_CLEARING)
 		return;
+	server->cancelled_at = loop_now(server->sessions->loop);
 	if (delivered)
 		clearing_go_on(server);
 	else
 		server_close(server, CLEARING_FAILED);
 }
 
+/*
+ * PostgreSQL forgets a cancel that comes before it has read the query.  Who
+ * has said something since was at work, and has heard it.
+ */
+static bool
+has_not_heard(const struct server *server, usec_t now)
+{
+	return server->step == SERVER_CLEARING && server->cancelled_at != 0 &&
+	    server->answered_at < server->cancelled_at &&
+	    now - server->cancelled_at >= CANCEL_AGAIN &&
+	    !server_has_answered(server) && __atomic_load_n(
+	    &server_row(server)->cancels, __ATOMIC_ACQUIRE) == 0;
+}
+
 void
 clearing_tick(struct server *server)
 {
+	usec_t now = loop_now(server->sessions->loop);
+
 	if (server->step != SERVER_CLEARING &&
 	    server->step != SERVER_ROLLING_BACK)
 		return;
-	if (loop_now(server->sessions->loop) >= server->deadline)
+	if (now >= server->deadline)
 		server_close(server, CLEARING_FAILED);
+	else if (has_not_heard(server, now))
+		(void)!cancel_begin_own(server);
 	else	/* what other workers had under way may have ended */
 		clearing_go_on(server);
 }

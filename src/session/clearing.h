@@ -10,7 +10,8 @@
  *	               |       not by Sync alone, which would commit it
  *	               |    2. if anything is under way: a cancel request; not
  *	               |       if the client has said goodbye, because then
- *	               |       PostgreSQL, too, runs it to its end
+ *	               |       PostgreSQL, too, runs it to its end; one that
+ *	               |       nothing follows is sent again
  *	               |    3. all answers are read and dropped
  *	               |    4. no cancel is on its way any more
  *	               +--> idle: done
@@ -28,6 +29,8 @@
 
 /* No longer than this, all steps together; then it is closed. */
 #define CLEARING_TIMEOUT (2 * USEC_PER_SEC)
+/* So long behind a cancel that PostgreSQL seems not to have heard, one more. */
+#define CANCEL_AGAIN (500 * USEC_PER_MSEC)
 
 /* Why it is closed, in PgBouncer's words. */
 #define CLEARING_FAILED "client disconnect while server was not ready"

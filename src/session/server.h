@@ -94,6 +94,8 @@ struct server {
 	bool			 was_cancelled;	/* … a cancel request's */
 	bool			 step_done;	/* its ReadyForQuery was read */
 	usec_t			 deadline;	/* LEAVING, CLEARING */
+	usec_t			 cancelled_at;	/* CLEARING: the end of our
+						   last cancel; 0: none yet */
 	usec_t			 answered_at;	/* last bytes from it */
 	struct server		*next;		/* closed in this turn */
 };

@@ -2,6 +2,7 @@
  * Clients that leave in the middle of something: their server is cancelled,
  * rolled back and used again, and the next client sees nothing of it.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,10 @@ sleep_without_sync(int client)
 	put_statement(&bytes, "select pg_sleep(60)");
 	put_message(&bytes, 'H', "");
 	ck_assert(fake_client_send(client, &bytes));
-	wait_until(running(direct, "select pg_sleep") == 1);
+	/* It is its query when parsed; a cancel would come too early then. */
+	wait_until(running(direct, "select pg_sleep") == 1 &&
+	    query_number(direct, "select count(*) from pg_stat_activity "
+	    "where wait_event = 'PgSleep' and usename = 'app'") == 1);
 }
 
 static void
@@ -174,6 +178,57 @@ START_TEST(its_server_is_used_again_and_nothing_is_left)
 	ck_query_value(direct, "select sum(n) from marks", "0");
 	ck_query_value(direct, "select count(*) from marks", "1");
 	ck_assert(!pooler_logged(pooler, "client disconnect while server"));
+}
+END_TEST
+
+static bool
+is_pending(pid_t pid, int signal_number)
+{
+	char *status = file_read(text("/proc/%d/status", (int)pid));
+	const char *at = strstr(status, "ShdPnd:");
+	bool yes = at != NULL && strtoull(at + strlen("ShdPnd:"), NULL, 16) >>
+	    (signal_number - 1) & 1;
+
+	free(status);
+	return yes;
+}
+
+/* False: on a slow machine its server was given up before the second. */
+static bool
+is_cancelled_at_the_second_time(struct pooler *pooler, PGconn *direct)
+{
+	PGconn *other = connect_client(pooler);
+	PGconn *console = connect_console(pooler);
+	pid_t backend = (pid_t)query_number(other, BACKEND);
+	int client = fake_client_login(pooler->port, "app", "shop");
+	bool is_same;
+
+	/* Who leaves the queue for a server would have nothing cancelled. */
+	wait_until(show_number(console, "POOLS", "database", "shop",
+	    "sv_idle") == 1);
+	/* Whoever wakes up to a signal and a query looks at the signal first. */
+	process_stop(backend);
+	fake_client_query(client, "select pg_sleep(60)");
+	close(client);
+	wait_until(is_pending(backend, SIGINT));
+	kill(backend, SIGCONT);
+	is_same = query_number(other, BACKEND) == backend;
+	disconnect(other);
+	disconnect(console);
+	if (!is_same)
+		ck_query_ok(direct, text("select pg_terminate_backend(%d)",
+		    (int)backend));
+	return is_same;
+}
+
+/* PostgreSQL forgets a cancel that comes before it has read the query. */
+START_TEST(a_cancel_that_comes_too_early_is_sent_again)
+{
+	struct pooler *pooler = pooler_start(.workers = 2,
+	    .settings = "default_pool_size = 1\n");
+	PGconn *direct = world_direct();
+
+	wait_until(is_cancelled_at_the_second_time(pooler, direct));
 }
 END_TEST
 
@@ -288,13 +343,15 @@ START_TEST(who_leaves_before_use_costs_that_server_and_no_more)
 	const char *query = before_use[_i].query;
 	PGconn *other = connect_client(pooler);
 	PGconn *console = connect_console(pooler);
+	unsigned asked;
 	int client;
 
 	ck_query_value(other, "select 1", "fake");
 	client = log_in_from_tokyo(pooler);
+	asked = fake_server_queries(server, query);
 	fake_server_hold(server, query);
 	fake_client_query(client, "never asked");
-	await_query(server, query, 1);
+	await_query(server, query, asked + 1);
 	close(client);
 	/* The other one and the console. */
 	wait_until(show_number(console, "LISTS", "list", "used_clients",
@@ -388,6 +445,8 @@ main(void)
 		tcase_add_loop_test(tests,
 		    its_server_is_used_again_and_nothing_is_left, 0,
 		    2 * ARRAY_LENGTH(middles));
+		tcase_add_test(tests,
+		    a_cancel_that_comes_too_early_is_sent_again);
 		tcase_add_test(tests, who_says_goodbye_has_its_last_query_run);
 		tcase_add_test(tests,
 		    what_was_prepared_and_set_is_as_the_tables_say);

@@ -164,6 +164,24 @@ START_TEST(an_answer_may_come_later_than_the_end_of_the_cancel)
 }
 END_TEST
 
+/* PostgreSQL forgets one that comes before it has read the query. */
+START_TEST(a_cancel_that_nothing_follows_is_sent_again)
+{
+	int link;
+
+	ask("Q(long)");
+	send_talk(second, "Q(next)");
+	await_clients(&world, CLIENT_WAITING, 1);
+	close(client);
+	close(accept_cancel());
+	link = accept_cancel();
+	send_talk(server, "E(57014=canceling statement)Z");
+	expect_still_taken();
+	close(link);
+	expect_next();
+}
+END_TEST
+
 START_TEST(in_a_transaction_both_are_done_one_after_the_other)
 {
 	int link;
@@ -516,6 +534,8 @@ main(void)
 	tcase_add_test(tests, a_query_is_cancelled_and_the_cancel_waited_for);
 	tcase_add_test(tests,
 	    an_answer_may_come_later_than_the_end_of_the_cancel);
+	tcase_add_test(tests,
+	    a_cancel_that_nothing_follows_is_sent_again);
 	tcase_add_test(tests,
 	    in_a_transaction_both_are_done_one_after_the_other);
 	tcase_add_test(tests, the_rest_of_an_answer_is_nobodys);
