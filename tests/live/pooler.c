@@ -125,8 +125,11 @@ pooler_rewrite(struct pooler *pooler, const struct recipe *recipe)
 		    pooler->workers));
 	fputs(settings, file);
 	ck_assert_int_eq(fclose(file), 0);
-	ck_assert(file_write(text("%s/userlist.txt", pooler->directory),
+	/* In one go: the pooler may look at it at any time. */
+	ck_assert(file_write(text("%s/userlist.new", pooler->directory),
 	    recipe->userlist != NULL ? recipe->userlist : default_users));
+	ck_assert_int_eq(rename(text("%s/userlist.new", pooler->directory),
+	    text("%s/userlist.txt", pooler->directory)), 0);
 }
 
 struct pooler *

@@ -260,27 +260,10 @@ kill_all_workers(struct pooler *pooler)
 	}
 }
 
-static void
-ck_nothing_is_left(struct scene *scene, PGconn *console, const char *story)
+static long long
+items(PGconn *console, const char *list)
 {
-	static const char *const empty[] = { "cl_active", "cl_waiting",
-	    "cl_active_cancel_req", "cl_waiting_cancel_req", "sv_active",
-	    "sv_active_cancel", "sv_being_canceled", "sv_tested" };
-
-	if (show_count(console, "POOLS", "user", "app") == 1)
-		for (size_t i = 0; i < ARRAY_LENGTH(empty); i++)
-			ck_assert_msg(show_number(console, "POOLS", "user",
-			    "app", empty[i]) == 0, "%s: %s", story,
-			    empty[i]);
-	ck_assert_msg(show_number(console, "DATABASES", "name", "shop",
-	    "current_client_connections") == 0, "%s: clients", story);
-	ck_assert_msg(show_number(console, "LISTS", "list", "used_clients",
-	    "items") == 1, "%s: client rows", story);
-	ck_assert_msg(show_number(console, "LISTS", "list", "login_clients",
-	    "items") == 0, "%s: logins", story);
-	ck_assert_msg(show_number(console, "LISTS", "list", "used_servers",
-	    "items") == (long long)fake_server_open(scene->server),
-	    "%s: server rows", story);
+	return show_number(console, "LISTS", "list", list, "items");
 }
 
 /* "used" is one that is idle for longer than server_check_delay. */
@@ -291,18 +274,49 @@ idle_servers(PGconn *console)
 	    show_count(console, "SERVERS", "state", "used");
 }
 
+/* NULL: nothing. */
+static const char *
+what_is_left(struct scene *scene, PGconn *console)
+{
+	static const char *const empty[] = { "cl_active", "cl_waiting",
+	    "cl_active_cancel_req", "cl_waiting_cancel_req", "sv_active",
+	    "sv_active_cancel", "sv_being_canceled", "sv_tested" };
+
+	if (show_count(console, "POOLS", "user", "app") == 1)
+		for (size_t i = 0; i < ARRAY_LENGTH(empty); i++)
+			if (show_number(console, "POOLS", "user", "app",
+			    empty[i]) != 0)
+				return empty[i];
+	if (show_number(console, "DATABASES", "name", "shop",
+	    "current_client_connections") != 0)
+		return "clients";
+	if (items(console, "used_clients") != 1)
+		return "client rows";
+	if (items(console, "login_clients") != 0)
+		return "logins";
+	if (items(console, "used_servers") !=
+	    (long long)fake_server_open(scene->server))
+		return "server rows";
+	if (items(console, "used_servers") != idle_servers(console))
+		return "servers that are not idle";
+	return NULL;
+}
+
 /*
  * Connections that are being closed, or opened, come to their end.  Clients
- * may still have been in a listening socket's queue when all workers died.
+ * may still have been in a listening socket's queue when all workers died:
+ * nobody knows when the last of them has come and gone.
  */
 static void
-await_rest(struct scene *scene, PGconn *console)
+await_rest(struct scene *scene, PGconn *console, const char *story)
 {
-	wait_until(show_number(console, "LISTS", "list", "used_clients",
-	    "items") == 1);
-	wait_until(show_number(console, "LISTS", "list", "used_servers",
-	    "items") == idle_servers(console) &&
-	    idle_servers(console) == fake_server_open(scene->server));
+	long long end = now_ms() + patience_ms();
+	const char *left;
+
+	while ((left = what_is_left(scene, console)) != NULL) {
+		ck_assert_msg(now_ms() < end, "%s: %s", story, left);
+		nap();
+	}
 }
 
 static void
@@ -348,8 +362,7 @@ START_TEST(a_worker_dies_in_any_phase)
 	for (int i = 0; i < 4; i++)
 		if (scene.fds[i] != -1)
 			close(scene.fds[i]);
-	await_rest(&scene, console);
-	ck_nothing_is_left(&scene, console, story);
+	await_rest(&scene, console, story);
 	disconnect(console);
 	ck_it_works(&scene, story);
 }

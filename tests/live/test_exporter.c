@@ -162,6 +162,12 @@ END_TEST
 #define SHOP "{database=\"shop\"}"
 #define POOL "{database=\"shop\",user=\"app\"}"
 
+static double
+scraped(int port, const char *sample)
+{
+	return metric_value(http_get(port, "/metrics", "").body, sample);
+}
+
 START_TEST(values_are_those_of_show)
 {
 	int port = world_port();
@@ -179,10 +185,8 @@ START_TEST(values_are_those_of_show)
 	wait_until(show_number(console, "POOLS", "database", "shop",
 	    "cl_waiting") == 1);
 	/* How long it took is noted a moment after it was answered. */
-	wait_until(metric_value(http_get(port, "/metrics", "").body,
-	    "pgusher_query_seconds_count" POOL) == 23 &&
-	    metric_value(http_get(port, "/metrics", "").body,
-	    "pgusher_transaction_seconds_count" POOL) == 20);
+	wait_until(scraped(port, "pgusher_query_seconds_count" POOL) == 23 &&
+	    scraped(port, "pgusher_transaction_seconds_count" POOL) == 20);
 	body = http_get(port, "/metrics", "").body;
 	ck_assert_double_eq(metric_value(body,
 	    "pgbouncer_pools_client_waiting_connections" POOL), 1);
@@ -261,10 +265,15 @@ START_TEST(what_is_rare_is_counted_by_reason)
 	    "password=md5_user_secret", "3D000", "no such database: nowhere");
 	disconnect(connect_as(pooler,
 	    "user=md5_user dbname=shop password=md5_user_secret"));
-	wait_until(metric_value(http_get(port, "/metrics", "").body,
+	/* Each is told a moment before it is counted, by its own worker. */
+	wait_until(scraped(port,
 	    "pgusher_client_closes_total{reason=\"request\"}") >= 1 &&
-	    metric_value(http_get(port, "/metrics", "").body,
-	    "pgusher_client_closes_total{reason=\"login\"}") >= 2);
+	    scraped(port,
+	    "pgusher_client_closes_total{reason=\"login\"}") >= 2 &&
+	    scraped(port,
+	    "pgusher_login_failures_total{reason=\"password\"}") >= 1 &&
+	    scraped(port,
+	    "pgusher_login_failures_total{reason=\"no_database\"}") >= 1);
 	body = http_get(port, "/metrics", "").body;
 	ck_assert_double_eq(metric_value(body,
 	    "pgusher_login_failures_total{reason=\"password\"}"), 1);
