@@ -195,6 +195,9 @@ START_TEST(a_waiting_client_is_cancelled_and_stays)
 }
 END_TEST
 
+/* Of how long it waits it is told after 5 s, and then that comes first. */
+#define NO_NOTICE "query_wait_notify = 0\n"
+
 static void
 put_extended(struct buffer *out, const char *sql)
 {
@@ -207,7 +210,7 @@ put_extended(struct buffer *out, const char *sql)
 START_TEST(a_pipeline_that_waits_is_cancelled_up_to_its_sync)
 {
 	struct pooler *pooler = pooler_start(.workers = 4,
-	    .settings = "default_pool_size = 1\n");
+	    .settings = "default_pool_size = 1\n" NO_NOTICE);
 	PGconn *holder = connect_client(pooler);
 	PGconn *console = connect_console(pooler);
 	struct buffer bytes = { 0 };
@@ -246,7 +249,7 @@ END_TEST
 START_TEST(half_a_query_that_waits_is_cancelled_whole)
 {
 	struct pooler *pooler = pooler_start(.workers = 4,
-	    .settings = "default_pool_size = 1\n");
+	    .settings = "default_pool_size = 1\n" NO_NOTICE);
 	PGconn *holder = connect_client(pooler);
 	PGconn *console = connect_console(pooler);
 	struct buffer bytes = { 0 };

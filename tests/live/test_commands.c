@@ -153,6 +153,8 @@ START_TEST(kill_throws_everybody_out_of_every_worker)
 	for (unsigned i = 0; i < 4; i++)	/* in a transaction */
 		ck_query_ok(clients[i], "begin");
 	ck_assert(PQsendQuery(clients[0], "select pg_sleep(600)"));
+	/* Or it may begin to sleep when nobody looks for it any more. */
+	await_sleepers(direct, 1);
 	ck_assert(PQsendQuery(clients[4], "select 1"));	/* waits */
 	wait_until(show_number(console, "POOLS", "database", "shop",
 	    "cl_waiting") == 1);
