@@ -231,7 +231,7 @@ console_describe(const struct console_env *env, struct sql_span statement,
 	struct statement taken;
 
 	if (statements_take(&left, &taken) != STATEMENT_GOOD)
-		return true;
+		return courtesy_describe(statement, out);
 	return show_describe(env, taken.argument, out);
 }
 

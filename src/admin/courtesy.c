@@ -150,14 +150,15 @@ take_effect(struct run *run, struct sql_span statement, enum effect effect)
 	}
 }
 
+static const struct report_column isolation = {
+	"transaction_isolation", REPORT_TEXT };
+
 static void
 show_isolation(struct run *run)
 {
-	static const struct report_column column = {
-		"transaction_isolation", REPORT_TEXT };
 	struct report report;
 
-	report_begin(&report, run->reply, &column, 1);
+	report_begin(&report, run->reply, &isolation, 1);
 	report_text(&report, "read committed");
 	report_end_row(&report);
 	if (!report_complete(&report, "SHOW"))
@@ -190,4 +191,19 @@ courtesy_run(struct run *run, struct sql_span statement)
 		return true;
 	}
 	return false;
+}
+
+bool
+courtesy_describe(struct sql_span statement, struct buffer *out)
+{
+	struct report report = { .failed = false };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(courtesies); i++) {
+		if (courtesies[i].effect != EFFECT_ISOLATION ||
+		    !begins_with(statement, courtesies[i].words))
+			continue;
+		report_begin(&report, out, &isolation, 1);
+		break;
+	}
+	return !report.failed;
 }

@@ -12,4 +12,11 @@
 /* False: it is none of these, and nothing was appended. */
 bool courtesy_run(struct run *run, struct sql_span statement);
 
+/*
+ * Appends its RowDescription, if it is one of these and has rows.  False: no
+ * memory.
+ */
+bool courtesy_describe(struct sql_span statement, struct buffer *out)
+    MUST_CHECK;
+
 #endif

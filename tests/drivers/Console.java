@@ -36,6 +36,8 @@ public class Console {
 		rows = conn.createStatement().executeQuery("SHOW STATS");
 		check(rows.next(), "stats");
 		check(conn.isValid(5), "valid");
+		check(conn.getTransactionIsolation() ==
+		    Connection.TRANSACTION_READ_COMMITTED, "isolation");
 		conn.close();
 	}
 }

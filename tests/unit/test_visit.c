@@ -176,6 +176,20 @@ START_TEST(a_show_is_described_and_run)
 }
 END_TEST
 
+/* Connection pools of Java ask this of each new connection. */
+START_TEST(the_isolation_level_is_described_and_run)
+{
+	parse("s", "SHOW TRANSACTION ISOLATION LEVEL");
+	about(MESSAGE_DESCRIBE, 'S', "s");
+	bind_as("", "s", NULL, 0);
+	about(MESSAGE_DESCRIBE, 'P', "");
+	execute("", 0);
+	bare(MESSAGE_SYNC);
+	ck_kinds("1tT2TDCZ");
+	ck_assert_str_eq(world.tag, "SHOW");
+}
+END_TEST
+
 START_TEST(a_command_has_no_rows_and_waits_as_ever)
 {
 	world_add_server(&world, "app", "joe", SERVER_IDLE);
@@ -385,6 +399,7 @@ main(void)
 	tcase_add_test(tests, a_query_with_a_parameter_runs);
 	tcase_add_test(tests, results_come_binary_where_that_is_wanted);
 	tcase_add_test(tests, a_show_is_described_and_run);
+	tcase_add_test(tests, the_isolation_level_is_described_and_run);
 	tcase_add_test(tests, a_command_has_no_rows_and_waits_as_ever);
 	tcase_add_test(tests, a_wait_that_fails_skips_to_sync);
 	tcase_add_test(tests, rows_come_in_portions);
