@@ -271,25 +271,48 @@ expect_times(unsigned times, const char *what)
 
 #define expect(what) expect_times(1, what)
 
-/* Says a letter to whoever accepts; false: nobody is there. */
-static bool
-say(int family, char letter, unsigned *slot_out, int *pid_out)
+/* A connection to whoever listens; -1: nobody does. */
+static int
+call(int family)
 {
 	struct sockaddr_in tcp = { .sin_family = AF_INET,
 	    .sin_port = htons(port),
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_un local = { .sun_family = AF_UNIX };
 	int fd = socket(family, SOCK_STREAM, 0);
-	char text[64];
-	ssize_t got;
 
 	snprintf(local.sun_path, sizeof(local.sun_path), "%s", socket_path);
 	if (connect(fd, family == AF_INET ? (struct sockaddr *)&tcp :
 	    (struct sockaddr *)&local, family == AF_INET ? sizeof(tcp) :
 	    sizeof(local)) == -1) {
 		close(fd);
-		return false;
+		return -1;
 	}
+	return fd;
+}
+
+static void
+await_nobody(int family)
+{
+	usec_t until = clock_now() + PATIENCE;
+
+	for (int fd; (fd = call(family)) != -1;) {
+		ck_assert(clock_now() < until);
+		close(fd);
+		usleep(2000);
+	}
+}
+
+/* Says a letter to whoever accepts; false: nobody is there. */
+static bool
+say(int family, char letter, unsigned *slot_out, int *pid_out)
+{
+	int fd = call(family);
+	char text[64];
+	ssize_t got;
+
+	if (fd == -1)
+		return false;
 	ck_assert_int_eq(send(fd, &letter, 1, MSG_NOSIGNAL), 1);
 	got = recv(fd, text, sizeof(text) - 1, 0);
 	close(fd);
@@ -574,9 +597,14 @@ END_TEST
 
 START_TEST(workers_do_not_outlive_a_killed_supervisor)
 {
+	/* Who is just being born finds out by itself, and takes its time. */
+	(void)pid_of_slot(0);
+	(void)pid_of_slot(1);
 	kill(supervisor, SIGKILL);
 	await_end();
-	/* It would not start if any worker held a socket still. */
+	/* The signal is on its way to them when the supervisor is gone. */
+	await_nobody(AF_INET);
+	await_nobody(AF_UNIX);
 	start();
 	expect_times(2, "process up: ");
 	expect("stale pidfile, removing");
