@@ -29,30 +29,59 @@ _pgusherctl_databases()
 	    2>/dev/null </dev/null | sed '1d;s/,.*//'
 }
 
-_pgusherctl()
+# The command, if one has been typed: no option, nor what belongs to one.
+_pgusherctl_command()
 {
-	local current=${COMP_WORDS[COMP_CWORD]} command='' i
+	local i
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		case " ${_pgusherctl_commands//$'\n'/ } " in
-		*" ${COMP_WORDS[i]} "*)
-			command=${COMP_WORDS[i]}
-			break ;;
+		case ${COMP_WORDS[i]} in
+		-[hpUdino] | --host | --port | --user | --dbname | \
+		--database | --waiting | --maxwait | --xact-time | --usage | \
+		--timeout | --interval | --count | --page | --output | --from)
+			i=$((i + 1)) ;;
+		-*)	;;
+		*)	printf '%s:%d\n' "${COMP_WORDS[i]}" \
+			    $((COMP_CWORD - i))
+			return ;;
 		esac
 	done
-	case $command:$current in
-	*:-*) mapfile -t COMPREPLY < <(compgen -W "$_pgusherctl_options" -- \
-	    "$current") ;;
-	:*) mapfile -t COMPREPLY < <(compgen -W "$_pgusherctl_commands" -- \
-	    "$current") ;;
-	show:*) mapfile -t COMPREPLY < <(compgen -W "$_pgusherctl_reports" -- \
-	    "${current^^}") ;;
-	config:*) mapfile -t COMPREPLY < <(compgen -W check -f -- "$current") ;;
-	pause:* | resume:* | reconnect:* | wait-close:* | kill:* | \
-	disable:* | enable:*)
-		mapfile -t COMPREPLY < <(compgen -W \
-		    "$(_pgusherctl_databases)" -- "$current") ;;
-	*) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+}
+
+# _pgusherctl_offer WORDS CURRENT: those that begin so.
+_pgusherctl_offer()
+{
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+_pgusherctl()
+{
+	local current=${COMP_WORDS[COMP_CWORD]}
+
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	--page)	_pgusherctl_offer 'pools clients servers times' "$current"
+		return ;;
+	-o | --output)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return ;;
+	--database)
+		_pgusherctl_offer "$(_pgusherctl_databases)" "$current"
+		return ;;
+	esac
+	case $current in
+	-*)	_pgusherctl_offer "$_pgusherctl_options" "$current"
+		return ;;
+	esac
+	case $(_pgusherctl_command) in
+	'')	_pgusherctl_offer "$_pgusherctl_commands" "$current" ;;
+	show:*)	_pgusherctl_offer "$_pgusherctl_reports" "${current^^}" ;;
+	config:1)
+		_pgusherctl_offer check "$current" ;;
+	pause:1 | resume:1 | reconnect:1 | wait-close:1 | kill:1 | \
+	disable:1 | enable:1)
+		_pgusherctl_offer "$(_pgusherctl_databases)" "$current" ;;
+	config:*)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }
 
