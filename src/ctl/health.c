@@ -157,6 +157,19 @@ health_judge(const struct health_limits *limits, const PGresult *pools,
 	judge_times(limits, stats, out);
 }
 
+void
+health_judge_state(const PGresult *state, struct health_findings *out)
+{
+	for (int row = 0; row < PQntuples(state); row++) {
+		const char *key = row_text(state, row, "key");
+
+		if (strcmp(key, "active") != 0 &&
+		    strcmp(row_text(state, row, "value"), "yes") == 0)
+			health_add(out, HEALTH_WARNING, "all databases are "
+			    "%s", key);
+	}
+}
+
 static void
 print_all(FILE *file, const struct health_findings *findings,
     enum health health)
@@ -193,6 +206,7 @@ look(const struct console_place *place, PGconn *conn,
 	static const char *const statements[] = { "SHOW POOLS",
 	    "SHOW DATABASES", "SHOW STATS" };
 	PGresult *reports[3] = { NULL };
+	PGresult *state = NULL;
 	struct error error;
 	bool good = true;
 
@@ -201,13 +215,19 @@ look(const struct console_place *place, PGconn *conn,
 		    &error);
 		good = reports[i] != NULL;
 	}
-	if (good)
+	if (good) {
 		health_judge(limits, reports[0], reports[1], reports[2], out);
-	else if (console_is_late(place))
+		/* An old PgBouncer has none. */
+		state = console_rows_in_time(place, conn, "SHOW STATE",
+		    &error);
+		health_judge_state(state, out);
+	} else if (console_is_late(place)) {
 		health_add(out, HEALTH_CRITICAL, "pgusher not responding: "
 		    "%.250s", error.text);
-	else
+	} else {
 		health_add(out, HEALTH_UNKNOWN, "%.280s", error.text);
+	}
+	PQclear(state);
 	for (int i = 0; i < 3; i++)
 		PQclear(reports[i]);
 }

@@ -56,6 +56,8 @@ struct health_findings {
 void health_judge(const struct health_limits *limits, const PGresult *pools,
     const PGresult *databases, const PGresult *stats,
     struct health_findings *out);
+/* PAUSE and SUSPEND of all: SHOW DATABASES does not tell. */
+void health_judge_state(const PGresult *state, struct health_findings *out);
 /* One more finding. */
 void health_add(struct health_findings *findings, enum health health,
     const char *format, ...) PRINTF_LIKE(3, 4);

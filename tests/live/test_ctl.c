@@ -130,6 +130,9 @@ START_TEST(health_is_one_line_and_a_status)
 	ck_outcome(ctl("health", "--database", "shop", "--timeout", "1"), 2,
 	    "CRITICAL: cannot connect to PostgreSQL via pgusher: ");
 	ck_outcome(ctl("resume", "shop"), 0, "RESUME");
+	ck_outcome(ctl("pause"), 0, "PAUSE");
+	ck_outcome(ctl("health"), 1, "WARNING: all databases are paused");
+	ck_outcome(ctl("resume"), 0, "RESUME");
 	ck_outcome(ctl("health", "--usage", "nonsense"), 3, "bad value");
 	ck_outcome(ctl("health", "shop"), 3, "too many arguments: shop");
 }

@@ -108,6 +108,26 @@ START_TEST(more_than_can_be_told_is_counted)
 }
 END_TEST
 
+START_TEST(a_pause_of_all_is_a_warning)
+{
+	struct health_findings findings = { .worst = HEALTH_OK };
+	PGresult *state = made_rows("key:t value:t", "active yes",
+	    "paused no", "suspended no", NULL);
+	char *text;
+
+	health_judge_state(state, &findings);
+	ck_assert_int_eq(findings.worst, HEALTH_OK);
+	PQclear(state);
+	state = made_rows("key:t value:t", "active no", "paused yes",
+	    "suspended no", NULL);
+	health_judge_state(state, &findings);
+	text = printed(&findings);
+	ck_assert_str_eq(text, "WARNING: all databases are paused\n");
+	free(text);
+	PQclear(state);
+}
+END_TEST
+
 /* The exit status says that it is critical; so does the first line. */
 START_TEST(the_worst_is_told_however_many_there_are)
 {
@@ -173,6 +193,7 @@ main(void)
 	tcase_add_loop_test(tests, each_threshold_of_the_guide, 0,
 	    (int)ARRAY_LENGTH(cases));
 	tcase_add_test(tests, more_than_can_be_told_is_counted);
+	tcase_add_test(tests, a_pause_of_all_is_a_warning);
 	tcase_add_test(tests, the_worst_is_told_however_many_there_are);
 	tcase_add_test(tests, a_finding_is_one_line);
 	tcase_add_loop_test(tests, limits_are_two_numbers, 0,
