@@ -174,6 +174,8 @@ START_TEST(a_cancel_that_nothing_follows_is_sent_again)
 	await_clients(&world, CLIENT_WAITING, 1);
 	close(client);
 	close(accept_cancel());
+	session_accepts_nothing(&world);
+	session_pass(&world, CANCEL_AGAIN);
 	link = accept_cancel();
 	send_talk(server, "E(57014=canceling statement)Z");
 	expect_still_taken();
