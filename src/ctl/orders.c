@@ -141,6 +141,35 @@ take_answers(PGconn *conn, const char *statement, FILE *progress)
 	return status;
 }
 
+static bool
+is_suspended(PGconn *conn)
+{
+	struct error error;
+	PGresult *state = console_rows(conn, "SHOW STATE", &error);
+	bool suspended = false;
+
+	for (int row = 0; row < PQntuples(state); row++)
+		suspended |= strcmp(row_text(state, row, "key"),
+		    "suspended") == 0 && strcmp(row_text(state, row,
+		    "value"), "yes") == 0;
+	PQclear(state);
+	return suspended;
+}
+
+/*
+ * The end of the session that gave a SUSPEND ends it: stays until it is
+ * interrupted, or somebody else has said RESUME.
+ */
+static int
+hold(PGconn *conn, FILE *progress)
+{
+	fputs("held until Ctrl-C, or RESUME\n", progress);
+	fflush(progress);
+	while (!interrupted && is_suspended(conn))
+		(void)poll(NULL, 0, TURN_MSEC);
+	return PQstatus(conn) == CONNECTION_OK ? 0 : 1;
+}
+
 int
 orders_run(const struct console_place *place, const char *statement,
     FILE *progress)
@@ -157,6 +186,11 @@ orders_run(const struct console_place *place, const char *statement,
 	if (PQsendQuery(conn, statement) == 1) {
 		await_answer(conn, place, statement, progress);
 		status = take_answers(conn, statement, progress);
+		if (status == 0 && !interrupted &&
+		    strcmp(statement, "SUSPEND") == 0) {
+			status = hold(conn, progress);
+			interrupted = 0;
+		}
 	} else {
 		fputs(PQerrorMessage(conn), progress);
 	}

@@ -210,6 +210,35 @@ START_TEST(an_order_is_taken_back_by_interrupt)
 }
 END_TEST
 
+START_TEST(a_suspend_is_held)
+{
+	const char *path = output();
+	PGconn *console;
+	pid_t pid;
+	int status;
+
+	start("");
+	console = connect_console(pooler);
+	pid = begin_ctl(path, (const char *const[]){ "suspend", NULL });
+	wait_until(strstr(file_read(path), "held until") != NULL);
+	ck_assert_str_eq(show_value(console, "STATE", "key", "suspended",
+	    "value"), "yes");
+	kill(pid, SIGINT);
+	ck_assert(process_wait(pid, &status));
+	ck_outcome((struct outcome){ WEXITSTATUS(status), file_read(path) },
+	    0, "SUSPEND\n");
+	wait_until(strcmp(show_value(console, "STATE", "key", "suspended",
+	    "value"), "no") == 0);
+	path = output();
+	pid = begin_ctl(path, (const char *const[]){ "suspend", NULL });
+	wait_until(strstr(file_read(path), "held until") != NULL);
+	ck_query_ok(console, "RESUME");
+	ck_assert(process_wait(pid, &status));
+	ck_assert_int_eq(status, 0);
+	ck_query_value(connect_client(pooler), "select 1", "1");
+}
+END_TEST
+
 START_TEST(orders_are_carried_out)
 {
 	PGconn *client;
@@ -327,6 +356,7 @@ main(void)
 	tcase_add_test(tests, a_dead_pooler_is_critical);
 	tcase_add_test(tests, an_order_that_waits_tells_what_for);
 	tcase_add_test(tests, an_order_is_taken_back_by_interrupt);
+	tcase_add_test(tests, a_suspend_is_held);
 	tcase_add_test(tests, orders_are_carried_out);
 	tcase_add_test(tests, the_pooler_is_drained);
 	tcase_add_test(tests, the_auth_file_comes_from_postgresql);
