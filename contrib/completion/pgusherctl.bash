@@ -10,8 +10,8 @@ _pgusherctl_commands='show sql top health userlist pause resume reload
 reconnect wait-close kill disable enable suspend drain shutdown config'
 
 _pgusherctl_options='--host --port --user --dbname --no-password --csv --json
---quiet --database --waiting --maxwait --xact-time --usage --timeout --interval
---count --batch --page --output --from --version --help'
+--quiet --database --waiting --maxwait --xact-time --usage --timeout --wait
+--interval --count --batch --page --output --from --version --help'
 
 # The databases of the pooler that the call so far says, if it answers.
 _pgusherctl_databases()

@@ -52,16 +52,14 @@ catch_interrupts(void)
 	sigaction(SIGINT, &action, NULL);	/* without SA_RESTART */
 }
 
-/* What is in use right now, by another connection. */
-static void
-tell_progress(const struct console_place *place, const char *statement,
-    FILE *progress)
+/* What is in use right now. False: it does not answer. */
+static bool
+tell_use(PGconn *conn, const char *statement, FILE *progress)
 {
 	struct error error;
-	PGconn *conn = console_connect(place, &error);
-	PGresult *pools = conn == NULL ? NULL : console_rows(conn,
-	    "SHOW POOLS", &error);
+	PGresult *pools = console_rows(conn, "SHOW POOLS", &error);
 	double clients = 0, waiting = 0, servers = 0;
+	bool good = pools != NULL;
 
 	for (int row = 0; row < PQntuples(pools); row++) {
 		if (strcmp(row_text(pools, row, "database"), "pgbouncer") == 0)
@@ -72,11 +70,24 @@ tell_progress(const struct console_place *place, const char *statement,
 		    row_number(pools, row, "sv_tested") +
 		    row_number(pools, row, "sv_being_canceled");
 	}
-	if (pools != NULL)
+	if (good)
 		fprintf(progress, "%s waits: %.0f server connections in use, "
 		    "%.0f clients, %.0f of them waiting\n", statement, servers,
 		    clients + waiting, waiting);
 	PQclear(pools);
+	return good;
+}
+
+/* The order's own connection is busy with it. */
+static void
+tell_progress(const struct console_place *place, const char *statement,
+    FILE *progress)
+{
+	struct error error;
+	PGconn *conn = console_connect(place, &error);
+
+	if (conn != NULL)
+		(void)tell_use(conn, statement, progress);
 	PQfinish(conn);
 }
 
@@ -170,9 +181,26 @@ hold(PGconn *conn, FILE *progress)
 	return PQstatus(conn) == CONNECTION_OK ? 0 : 1;
 }
 
+/*
+ * The end of the pooler ends the connection.  Nobody may log in any more over
+ * TCP, so this one asks.
+ */
+static int
+await_end(PGconn *conn, const char *statement, FILE *progress)
+{
+	while (!interrupted && tell_use(conn, statement, progress)) {
+		fflush(progress);
+		(void)poll(NULL, 0, TURN_MSEC);
+	}
+	if (PQstatus(conn) == CONNECTION_OK)
+		return 1;
+	fputs("ended\n", progress);
+	return 0;
+}
+
 int
 orders_run(const struct console_place *place, const char *statement,
-    FILE *progress)
+    bool to_the_end, FILE *progress)
 {
 	struct error error;
 	PGconn *conn = console_connect(place, &error);
@@ -191,6 +219,8 @@ orders_run(const struct console_place *place, const char *statement,
 			status = hold(conn, progress);
 			interrupted = 0;
 		}
+		if (status == 0 && to_the_end)
+			status = await_end(conn, statement, progress);
 	} else {
 		fputs(PQerrorMessage(conn), progress);
 	}

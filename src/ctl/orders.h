@@ -23,8 +23,11 @@
 bool orders_statement(const char *command, const char *database, char *out,
     size_t size) MUST_CHECK;
 
-/* Returns the exit status: 0, 1 (refused or failed) or as above. */
+/*
+ * Returns the exit status: 0, 1 (refused or failed) or as above.  To the end:
+ * of the pooler, after a SHUTDOWN.
+ */
 int orders_run(const struct console_place *place, const char *statement,
-    FILE *progress);
+    bool to_the_end, FILE *progress);
 
 #endif

@@ -37,6 +37,7 @@ struct call {
 	struct top_plan		 top;
 	double			 timeout;	/* seconds; 0: none */
 	bool			 quiet;
+	bool			 wait;		/* drain: for the end */
 };
 
 typedef int run_command(struct call *call);
@@ -198,7 +199,9 @@ run_order(struct call *call)
 	if (!orders_statement(console_word(call->command), call->arguments[0],
 	    statement, sizeof(statement)))
 		return complain("name too long", call->arguments[0]);
-	return orders_run(&call->place, statement, stderr);
+	if (call->wait && strcmp(call->command, "drain") != 0)
+		return complain("--wait is for drain", NULL);
+	return orders_run(&call->place, statement, call->wait, stderr);
 }
 
 static int
@@ -259,6 +262,7 @@ static const char usage[] =
     "      --waiting, --maxwait, --xact-time, --usage WARN,CRIT\n"
     "                           health: limits (5,20  5,10  2,5  0.8,0.95)\n"
     "      --timeout SECONDS    health: critical after so long; 0: never (10)\n"
+    "      --wait               drain: until the pooler has ended\n"
     "  -i, --interval SECONDS   top: time between two screens (1)\n"
     "  -n, --count NUMBER       top: so many, then end\n"
     "  -b, --batch              top: print, take no keys\n"
@@ -294,6 +298,7 @@ enum long_option {
 	OPTION_XACT_TIME,
 	OPTION_USAGE,
 	OPTION_TIMEOUT,
+	OPTION_WAIT,
 	OPTION_PAGE,
 	OPTION_FROM,
 	OPTION_HELP
@@ -315,6 +320,7 @@ static const struct option options[] = {
 	{ "xact-time", required_argument, NULL, OPTION_XACT_TIME },
 	{ "usage", required_argument, NULL, OPTION_USAGE },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "wait", no_argument, NULL, OPTION_WAIT },
 	{ "interval", required_argument, NULL, 'i' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "batch", no_argument, NULL, 'b' },
@@ -407,6 +413,9 @@ take_option(struct call *call, int option, const char *value)
 		return health_read_limit(value, call->limits.xact_time);
 	case OPTION_USAGE:
 		return health_read_limit(value, call->limits.usage);
+	case OPTION_WAIT:
+		call->wait = true;
+		return true;
 	case OPTION_TIMEOUT:
 		return read_number(value, 0, &call->timeout);
 	default:

@@ -277,6 +277,29 @@ START_TEST(the_pooler_is_drained)
 }
 END_TEST
 
+START_TEST(the_end_of_a_drain_is_awaited)
+{
+	const char *path = output();
+	PGconn *client;
+	pid_t pid;
+	int status;
+
+	start("");
+	ck_outcome(ctl("pause", "--wait"), 3, "--wait is for drain");
+	client = connect_client(pooler);
+	ck_query_value(client, "select 1", "1");
+	pid = begin_ctl(path, (const char *const[]){ "drain", "--wait",
+	    NULL });
+	wait_until(strstr(file_read(path), "waits: 0 server connections in "
+	    "use, 1 clients, 0 of them waiting\n") != NULL);
+	disconnect(client);
+	ck_assert(process_wait(pid, &status));
+	ck_outcome((struct outcome){ WEXITSTATUS(status), file_read(path) },
+	    0, "ended\n");
+	ck_assert_int_eq(pooler_await_end(pooler), 0);
+}
+END_TEST
+
 START_TEST(the_auth_file_comes_from_postgresql)
 {
 	const char *path, *from, *content;
@@ -359,6 +382,7 @@ main(void)
 	tcase_add_test(tests, a_suspend_is_held);
 	tcase_add_test(tests, orders_are_carried_out);
 	tcase_add_test(tests, the_pooler_is_drained);
+	tcase_add_test(tests, the_end_of_a_drain_is_awaited);
 	tcase_add_test(tests, the_auth_file_comes_from_postgresql);
 	tcase_add_test(tests, top_prints_where_there_is_no_terminal);
 	tcase_add_test(tests, configurations_are_checked);
