@@ -26,8 +26,6 @@
 #include "live/crowd.h"
 #include "live/world.h"
 
-#define RESOLVER "127.0.0.77"
-
 /* A new client gets in and gets an answer. */
 static bool
 gets_in(struct pooler *pooler, const char *conninfo)
@@ -64,6 +62,17 @@ cover(const char *path, const char *content)
 	    path, strerror(errno));
 }
 
+/* An address that no other test has, as it has the port of that number. */
+static const char *
+resolver_address(void)
+{
+	static int port;
+
+	if (port == 0)
+		port = world_port();
+	return text("127.77.%d.%d", port / 256, port % 256);
+}
+
 /* In this test's process and in those that it starts from now on. */
 static void
 cover_names(const char *hosts)
@@ -72,8 +81,8 @@ cover_names(const char *hosts)
 	ck_assert_int_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL),
 	    0);
 	cover("/etc/hosts", hosts);
-	cover("/etc/resolv.conf",
-	    "nameserver " RESOLVER "\noptions timeout:30 attempts:1\n");
+	cover("/etc/resolv.conf", text("nameserver %s\noptions timeout:30 "
+	    "attempts:1\n", resolver_address()));
 	cover("/etc/nsswitch.conf", "hosts: files dns\npasswd: files\n"
 	    "group: files\n");
 }
@@ -95,11 +104,13 @@ static int
 open_resolver(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
-	    .sin_port = htons(53), .sin_addr.s_addr = inet_addr(RESOLVER) };
+	    .sin_port = htons(53),
+	    .sin_addr.s_addr = inet_addr(resolver_address()) };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	ck_assert_msg(bind(fd, (struct sockaddr *)&address,
-	    sizeof(address)) == 0, "%s:53: %s", RESOLVER, strerror(errno));
+	    sizeof(address)) == 0, "%s:53: %s", resolver_address(),
+	    strerror(errno));
 	return fd;
 }
 
