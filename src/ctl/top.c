@@ -8,6 +8,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "ctl/output.h"
+
+/* How long it may take to log in, at first and when the pooler was away. */
+#define CONNECT_SECONDS 5
+
 static const char help[] =
     "p pools  c clients  s servers  t times  by: w waiting  a active  n name  "
     "q quit";
@@ -155,6 +160,21 @@ is_good_for(const struct top_sample *sample, enum top_page page)
 	    (page != TOP_TIMES || sample->histograms != NULL);
 }
 
+/* A pooler that is restarted comes back; keys are obeyed in between. */
+static void
+try_again(PGconn *conn, const struct top_plan *plan, const char *why)
+{
+	int width = plan->options.width;
+
+	fputs("\033[H", stdout);
+	fwrite(why, 1, output_cut(why, width < (int)strcspn(why, "\n") ?
+	    width : (int)strcspn(why, "\n")), stdout);
+	fputs("\033[K\033[J", stdout);
+	printf("\033[%d;1H%.*s\033[K", plan->options.height + 2, width, help);
+	fflush(stdout);
+	PQreset(conn);
+}
+
 static int
 run(PGconn *conn, struct top_plan *plan)
 {
@@ -169,6 +189,11 @@ run(PGconn *conn, struct top_plan *plan)
 			look_at_size(&plan->options);
 		if (!top_sample_take(conn, plan->options.page, &now, &error)) {
 			top_sample_free(&before);
+			if (is_raw && PQstatus(conn) == CONNECTION_BAD) {
+				has_before = false;
+				try_again(conn, plan, error.text);
+				continue;
+			}
 			leave_screen();
 			fprintf(stderr, "pgusherctl: %s\n", error.text);
 			return 1;
@@ -186,10 +211,13 @@ run(PGconn *conn, struct top_plan *plan)
 int
 top_run(const struct console_place *place, struct top_plan *plan)
 {
+	struct console_place soon = *place;
 	struct error error;
-	PGconn *conn = console_connect(place, &error);
+	PGconn *conn;
 	int status;
 
+	soon.deadline = console_now() + CONNECT_SECONDS;
+	conn = console_connect(&soon, &error);
 	if (conn == NULL) {
 		fprintf(stderr, "pgusherctl: %s\n", error.text);
 		return 1;

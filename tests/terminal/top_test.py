@@ -128,6 +128,17 @@ class Test:
         assert tones == [], tones
         assert top.end() == 0
 
+    def it_outlives_the_pooler(self):
+        top = self.top(80, 24)
+        self.wait_for_line(top, "^shop/app ")
+        self.scene.stop_pooler()
+        self.wait_for_line(top, "closed the connection|refused")
+        assert top.text()[-1].startswith("p pools"), top.text()
+        self.scene.start_pooler()
+        self.wait_for_line(top, "^POOL ")
+        top.type("q")
+        assert top.end() == 0
+
     def a_password_is_asked_for(self):
         """The last step: from now on nobody comes in without."""
         self.scene.write(self.scene.root + "/users",
@@ -160,7 +171,8 @@ def main():
         test = Test(scene)
         for step in (test.figures_are_those_of_show, test.rates_move,
                      test.keys_and_sizes, test.on_a_very_small_screen,
-                     test.without_colours, test.a_password_is_asked_for):
+                     test.without_colours, test.it_outlives_the_pooler,
+                     test.a_password_is_asked_for):
             step()
             print(step.__name__)
     finally:
