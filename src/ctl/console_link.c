@@ -110,9 +110,10 @@ ask_for_password(const char *user)
 	}
 	silent = usual;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
+	/* First: what is typed before is shown, and thrown away. */
+	tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
 	fprintf(terminal, "Password for user %s: ", user);
 	fflush(terminal);
-	tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
 	good = fgets(typed, sizeof(typed), terminal) != NULL;
 	tcsetattr(fileno(terminal), TCSAFLUSH, &usual);
 	fputc('\n', terminal);
