@@ -55,6 +55,7 @@ pidfile = $pidfile
 logfile = $work/log/pgusher.log
 auth_type = trust
 workers = 2
+stats_period = 1
 EOF
 echo "RUN_AS=$user" >"$work/etc/default/pgusher"
 
