@@ -64,7 +64,7 @@ class Test:
         # On a busy machine the third waits for long by now.
         assert tones["shop/app"] in (YELLOW, RED), tones
         assert tones["POOL"] == INVERSE, tones
-        assert top.text()[-1].startswith("p pools"), top.text()
+        self.wait_for_line(top, "^p pools")
         assert top.modes == {"1049"}, top.modes     # the cursor is hidden
         for holder in holders:
             holder.stdin.close()
@@ -80,7 +80,7 @@ class Test:
         times = self.top(80, 24, "--page", "times")
         self.wait_for_line(times, r"^half .* [um]s +[0-9.]+ [um]s")
         self.wait_for_line(times, r"^[0-9.]+ [um]s .* [0-9.]+k? #+ ")
-        assert times.text()[-1].endswith("q quit"), times.text()
+        self.wait_for_line(times, "q quit$")
         times.type("q")
         assert times.end() == 0
         self.wait_for_line(top, r"[1-9][0-9.]*[kM]? transactions/s")
