@@ -547,9 +547,12 @@ relay_from_server(struct server *server, const uint8_t *bytes, size_t length)
 	if (speech.ready)
 		client_note_ready(client, server->status,
 		    outstanding_none(&server->outstanding));
-	/* What was held back may go on, or is held back again. */
+	/*
+	 * What was held back may go on, or is held back again.  After an error
+	 * the server may have nothing more to say until it reads Sync.
+	 */
 	if (UNLIKELY(client->held && (speech.ready ||
-	    server->outstanding.copying_in)))
+	    server->outstanding.skipping || server->outstanding.copying_in)))
 		client_begin_relay(client);
 	else
 		relay_settle(server);

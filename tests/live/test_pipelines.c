@@ -395,6 +395,37 @@ START_TEST(a_server_in_an_unfinished_pipeline_goes_to_nobody)
 }
 END_TEST
 
+/*
+ * A Parse waits for the answer to the query before it, which the server skips
+ * after an error: no answer will come, and nothing else before Sync.
+ */
+START_TEST(what_waits_for_an_answer_that_is_skipped_goes_on)
+{
+	struct pooler *pooler = pooler_of_one();
+	PGconn *other = connect_client(pooler);
+	int client = fake_client_login(pooler->port, "app", "shop");
+	struct buffer bytes = { 0 };
+	struct message message;
+
+	put_message(&bytes, 'B', "sshhh", "", "nothing", 0, 0, 0);
+	put_message(&bytes, 'Q', "s", "select 1");
+	put_message(&bytes, 'P', "ssh", "held", "select 2", 0);
+	ck_assert(fake_client_send(client, &bytes));
+	fake_client_expect(client, 'E', &message);
+	ck_assert_str_eq(error_field(&message, 'C'), "26000");
+	if (_i == 0) {
+		put_message(&bytes, 'S', "");
+		ck_assert(fake_client_send(client, &bytes));
+		ck_assert(fake_client_read(client, &message));
+		ck_assert_int_eq(message.type, 'Z');
+		ck_query_value(other, "select 3", "3");
+	}
+	/* Nor is it overlooked that it has gone. */
+	close(client);
+	ck_query_value(other, "select 3", "3");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -406,6 +437,8 @@ main(void)
 		    a_copy_that_is_sent_whole_does_not_hide_the_next_sync);
 		tcase_add_loop_test(tests,
 		    a_server_in_an_unfinished_pipeline_goes_to_nobody, 0, 2);
+		tcase_add_loop_test(tests,
+		    what_waits_for_an_answer_that_is_skipped_goes_on, 0, 2);
 	}
 	tests = world_case(suite, "random", 20);
 	if (pooler_is_pgusher())
