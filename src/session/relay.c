@@ -204,6 +204,12 @@ take_message(struct stretch *stretch)
 		take_terminate(stretch);
 		return false;
 	}
+	/* PostgreSQL would skip up to Sync: an error that answers nothing. */
+	if (UNLIKELY(frame.type == MESSAGE_FLUSH &&
+	    frame.total > FRAME_HEADER)) {
+		client_fail(client, SQLSTATE_OF_POOLER, "broken Flush packet");
+		return false;
+	}
 	if (!may_ask(client, stretch->server, frame.type))
 		return false;
 	if (UNLIKELY(stretch->server->state_mode != SESSION_STATE_IGNORE))

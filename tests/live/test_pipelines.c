@@ -395,6 +395,27 @@ START_TEST(a_server_in_an_unfinished_pipeline_goes_to_nobody)
 }
 END_TEST
 
+/* PostgreSQL answers it with an error and skips, but nothing asks for that. */
+START_TEST(a_flush_with_a_body_is_refused)
+{
+	struct pooler *pooler = pooler_of_one();
+	PGconn *other = connect_client(pooler);
+	int client = fake_client_login(pooler->port, "app", "shop");
+	struct buffer bytes = { 0 };
+
+	put_message(&bytes, 'S', "");
+	put_message(&bytes, 'H', "s", "now");
+	put_message(&bytes, 'Q', "s", "select 1");
+	put_message(&bytes, 'P', "ssh", "held", "select 2", 0);
+	ck_assert(fake_client_send(client, &bytes));
+	fake_client_expect_error(client, "FATAL", "08P01",
+	    "broken Flush packet");
+	fake_client_expect_close(client);
+	close(client);
+	ck_query_value(other, "select 3", "3");
+}
+END_TEST
+
 /*
  * A Parse waits for the answer to the query before it, which the server skips
  * after an error: no answer will come, and nothing else before Sync.
@@ -437,6 +458,7 @@ main(void)
 		    a_copy_that_is_sent_whole_does_not_hide_the_next_sync);
 		tcase_add_loop_test(tests,
 		    a_server_in_an_unfinished_pipeline_goes_to_nobody, 0, 2);
+		tcase_add_test(tests, a_flush_with_a_body_is_refused);
 		tcase_add_loop_test(tests,
 		    what_waits_for_an_answer_that_is_skipped_goes_on, 0, 2);
 	}
