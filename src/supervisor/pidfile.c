@@ -38,10 +38,33 @@ read_pid(int fd)
 	return (pid_t)pid;
 }
 
+/*
+ * It has ended and only its parent has not asked how.  In a container the
+ * first process may be one that never does.
+ */
+static bool
+is_zombie(pid_t pid)
+{
+	char path[32], text[512], *state;
+	FILE *file;
+	size_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	/* Behind its name, in which anything may be. */
+	state = strrchr(text, ')');
+	return state != NULL && strncmp(state, ") Z", 3) == 0;
+}
+
 static bool
 is_alive(pid_t pid)
 {
-	return kill(pid, 0) == 0 || errno == EPERM;
+	return (kill(pid, 0) == 0 || errno == EPERM) && !is_zombie(pid);
 }
 
 static bool

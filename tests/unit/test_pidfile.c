@@ -100,6 +100,25 @@ START_TEST(a_dead_owner_leaves_a_stale_file)
 }
 END_TEST
 
+/* It has ended, but nobody has waited for it. */
+START_TEST(a_zombie_is_dead)
+{
+	char text[32];
+	pid_t pid = fork();
+	siginfo_t info;
+
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT),
+	    0);
+	snprintf(text, sizeof(text), "%d\n", (int)pid);
+	put(text);
+	ck_assert_msg(pidfile_check(path, &error), "%s", error.text);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
 static const struct {
 	const char	*story, *content;
 } taken[] = {
@@ -199,6 +218,7 @@ main(void)
 	tcase_add_test(tests, it_holds_our_process_id_and_goes_with_us);
 	tcase_add_test(tests, without_a_path_there_is_none);
 	tcase_add_test(tests, a_dead_owner_leaves_a_stale_file);
+	tcase_add_test(tests, a_zombie_is_dead);
 	tcase_add_loop_test(tests, what_counts_as_taken, 0,
 	    (int)ARRAY_LENGTH(taken));
 	tcase_add_test(tests, of_two_who_write_one_wins);
