@@ -208,7 +208,8 @@ static int
 run_userlist(struct call *call)
 {
 	return userlist_run(call->from == NULL ? "" : call->from,
-	    call->place.no_password, call->file == NULL ? "userlist.txt" : call->file,
+	    call->place.no_password,
+	    call->file == NULL ? "userlist.txt" : call->file,
 	    call->arguments, call->quiet ? fopen("/dev/null", "w") : stdout);
 }
 

@@ -38,8 +38,10 @@ void prometheus_family(struct prometheus *out, const char *name,
 
 /* A sample: its name is the family's and a suffix. */
 void prometheus_begin(struct prometheus *out, const char *suffix);
-/* What a label's value is told as: NULL is an empty text, and what is not
-   UTF-8 is "<invalid>". */
+/*
+ * What a label's value is told as: NULL is an empty text, and what is not
+ * UTF-8 is "<invalid>".
+ */
 const char *prometheus_label_text(const char *value);
 void prometheus_label(struct prometheus *out, const char *name,
     const char *value);

@@ -607,12 +607,8 @@ void
 client_note_application_name(struct client *client,
     const struct parameter_values *values)
 {
-	struct client_row *row = client_row(client);
-	const char *name = parameters_text(client->sessions->parameters,
-	    values, PARAMETER_APPLICATION_NAME);
-
-	snprintf(row->application_name, sizeof(row->application_name),
-	    "%.63s", name != NULL ? name : "");
+	parameters_copy_name(client->sessions->parameters, values,
+	    client_row(client)->application_name);
 }
 
 void

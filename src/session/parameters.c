@@ -128,6 +128,18 @@ parameters_text(const struct parameters *parameters,
 	    parameter_texts_find(parameters->texts, place) : place;
 }
 
+void
+parameters_copy_name(const struct parameters *parameters,
+    const struct parameter_values *values,
+    char name_out[PARAMETERS_NAME_BYTES])
+{
+	const char *name = parameters_text(parameters, values,
+	    PARAMETER_APPLICATION_NAME);
+
+	snprintf(name_out, PARAMETERS_NAME_BYTES, "%.63s",
+	    name != NULL ? name : "");
+}
+
 bool
 parameters_has_long(const struct parameters *parameters,
     const struct parameter_values *values)

@@ -40,6 +40,12 @@ void parameters_put(struct parameters *parameters,
 const char *parameters_text(const struct parameters *parameters,
     const struct parameter_values *values, int index);
 
+/* What somebody calls itself, in a row for reports; "" if it is not known. */
+#define PARAMETERS_NAME_BYTES 64
+void parameters_copy_name(const struct parameters *parameters,
+    const struct parameter_values *values,
+    char name_out[PARAMETERS_NAME_BYTES]);
+
 /* Is there a value whose text is somewhere else? */
 bool parameters_has_long(const struct parameters *parameters,
     const struct parameter_values *values) MUST_CHECK;

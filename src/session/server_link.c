@@ -4,7 +4,6 @@
  */
 #include "session/server.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/invariant.h"
@@ -327,12 +326,8 @@ learn_parameter(struct server *server, const uint8_t *body, size_t length)
 static void
 note_application_name(struct server *server)
 {
-	struct server_row *row = server_row(server);
-	const char *name = parameters_text(server->sessions->parameters,
-	    values_of(server), PARAMETER_APPLICATION_NAME);
-
-	snprintf(row->application_name, sizeof(row->application_name),
-	    "%.63s", name != NULL ? name : "");
+	parameters_copy_name(server->sessions->parameters, values_of(server),
+	    server_row(server)->application_name);
 }
 
 /*

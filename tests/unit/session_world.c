@@ -758,8 +758,8 @@ expect_bytes(int fd, const void *bytes, size_t length, const char *story)
 	/* Each assertion is a write(). */
 	while (same < length && got[same] == ((const uint8_t *)bytes)[same])
 		same++;
-	ck_assert_msg(same == length, "%s: byte %zu of %zu is %02x", story,
-	    same, length, got[same]);
+	ck_assert_msg(same == length, "%s: byte %zu of %zu is %02x, not %02x",
+	    story, same, length, got[same], ((const uint8_t *)bytes)[same]);
 	free(got);
 }
 
